@@ -1,0 +1,69 @@
+// buffer: memory that an array owns, 64-byte aligned, or taken over from a std::vector without a copy.
+//
+// The layout of the object never depends on compiler flags, so that units compiled with different ones may share it.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "error.hpp"
+
+namespace softax::detail {
+
+/// Cache line and widest vector of today's machines.
+inline constexpr std::size_t alignment = 64;
+
+struct free_aligned {
+    void operator()(void* p) const noexcept { ::operator delete(p, std::align_val_t{alignment}); }
+};
+
+/// count elements, uninitialized. Moves are cheap and leave the source empty; there is no copy.
+template <class T>
+class buffer {
+public:
+    buffer() noexcept = default;
+
+    explicit buffer(index_t count) : size_(count) {
+        if (count == 0) return;
+        owned_.reset(::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t{alignment}));
+        data_ = static_cast<T*>(owned_.get());
+    }
+
+    explicit buffer(std::vector<T>&& values) noexcept
+        requires(!std::same_as<T, bool>)
+        : adopted_(std::move(values)), data_(adopted_.data()), size_(static_cast<index_t>(adopted_.size())) {}
+
+    buffer(buffer&& other) noexcept { swap(other); }
+
+    buffer& operator=(buffer&& other) noexcept {
+        buffer taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+
+    T* data() noexcept { return data_; }
+    T const* data() const noexcept { return data_; }
+    index_t size() const noexcept { return size_; }
+
+private:
+    void swap(buffer& other) noexcept {
+        std::swap(owned_, other.owned_);
+        std::swap(adopted_, other.adopted_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+    }
+
+    // std::vector<bool> has no elements to point at, so nothing is adopted from it.
+    using adoptable = std::conditional_t<std::same_as<T, bool>, unsigned char, T>;
+
+    std::unique_ptr<void, free_aligned> owned_;
+    std::vector<adoptable> adopted_;
+    T* data_ = nullptr;
+    index_t size_ = 0;
+};
+
+}  // namespace softax::detail

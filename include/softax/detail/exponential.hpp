@@ -1,0 +1,102 @@
+// exponential: exp(x - m) of packets, up to a factor that all elements of a group share.
+//
+// x is reduced by multiples of ln 2 as it stands, not after m was subtracted: exp(x) = 2^j exp(r), so nothing is rounded away
+// when x and m are far apart. What is returned is 2^(j - k + bias) exp(r), where 2^k is the power of two next to exp(m): the
+// factor 2^bias keeps every value normal, down to those whose quotient is 0, and cancels in the quotient like exp(m) itself.
+#pragma once
+
+#include "packet.hpp"
+
+namespace softax::detail {
+inline namespace SOFTAX_ISA {
+
+template <class T>
+struct exp_constants;
+
+// floor: exp(-131) * 2^64 is still normal; divided by any sum it is exactly 0.
+// wide: from there on x - m is exact for every x in [m - floor, m] (Sterbenz), so m is taken off first.
+// The coefficients of r^2, r^3, ... minimize the relative error of 1 + r + r^2 q(r) on [-ln 2 / 2, ln 2 / 2] (Remez, least
+// squares): 2^-28.2 for float, 2^-57 for double. With fused multiply-add ln2_high is ln 2 rounded; without, its product with
+// j is exact.
+template <>
+struct exp_constants<float> {
+    static constexpr bool fma = packet<float>::has_fma;
+    static constexpr float floor = 131, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
+    static constexpr int bias = 64, exponent_bias = 127;
+    static constexpr float ln2_high = fma ? 0x1.62e43p-1f : 0x1.62e8p-1f, ln2_low = fma ? -0x1.05c61p-29f : -0x1.e8082ep-16f;
+    static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f, 0x1.6a215ap-10f};
+};
+
+template <>
+struct exp_constants<double> {
+    static constexpr bool fma = packet<double>::has_fma;
+    static constexpr double floor = 800, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
+    static constexpr int bias = 200, exponent_bias = 1023;
+    static constexpr double ln2_high = fma ? 0x1.62e42fefa39efp-1 : 0x1.62e42fefap-1;
+    static constexpr double ln2_low = fma ? 0x1.abc9e3b39803fp-56 : 0x1.cf79abc9e3b3ap-40;
+    static constexpr double coefficient[] = {0x1.000000000000cp-1,  0x1.5555555555511p-3,  0x1.555555554fea9p-5,
+                                             0x1.111111112217dp-7,  0x1.6c16c185f69edp-10, 0x1.a01a0148a0564p-13,
+                                             0x1.a01995be45928p-16, 0x1.71dee1c8a3d4cp-19, 0x1.28b112d4dc832p-22,
+                                             0x1.adeac49536391p-26};
+};
+
+/// What the exponential needs to know of a group with maximum m. All NaN where m is NaN or infinite.
+template <class T>
+struct pivot {
+    T shift;  // m where it is large, else 0
+    T floor;  // x - shift below is as good as -inf
+    T magic;  // rounds to an integer and holds bias - k
+
+    /// The k of which exp(x - shift) 2^(bias - k) is computed.
+    constexpr T k() const noexcept {
+        using c = exp_constants<T>;
+        return (c::magic + T(c::bias + c::exponent_bias)) - magic;
+    }
+};
+
+template <class T>
+EIGEN_STRONG_INLINE pivot<T> pivot_of(T m) noexcept {
+    using c = exp_constants<T>;
+    T const magnitude = m < 0 ? -m : m;
+    T const shift = magnitude > c::wide ? m : T(0);
+    T const rest = m - shift;
+    T const k = opaque(rest * c::log2_e + c::magic) - c::magic;
+    return {shift, rest - c::floor, (c::magic + T(c::bias + c::exponent_bias)) - k};
+}
+
+/// One pivot for each lane.
+template <class T>
+struct pivot_packet {
+    packet<T> shift, floor, magic;
+
+    EIGEN_STRONG_INLINE static pivot_packet of(pivot<T> const& p) noexcept {
+        return {packet<T>::set(p.shift), packet<T>::set(p.floor), packet<T>::set(p.magic)};
+    }
+};
+
+/// 1 + r + r^2 q(r).
+template <class T>
+EIGEN_STRONG_INLINE packet<T> exp_near_zero(packet<T> r) noexcept {
+    using P = packet<T>;
+    using c = exp_constants<T>;
+    constexpr int last = static_cast<int>(std::size(c::coefficient)) - 1;
+    P q = P::set(c::coefficient[last]);
+    for (int i = last - 1; i >= 0; --i) q = madd(q, r, P::set(c::coefficient[i]));
+    return P::set(T(1)) + madd(q, r * r, r);
+}
+
+/// 2^bias exp(x - m), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.65 epsilon.
+/// 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot_packet<T> const& at) noexcept {
+    using P = packet<T>;
+    using c = exp_constants<T>;
+    x = max(x - at.shift, at.floor);
+    P const z = opaque(madd(x, P::set(c::log2_e), at.magic));
+    P const j = opaque(z - at.magic);
+    P const r = madd(j, P::set(-c::ln2_low), madd(j, P::set(-c::ln2_high), x));
+    return exp_near_zero(r) * power_of_low_bits(z);
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax::detail

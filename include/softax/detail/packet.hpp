@@ -1,0 +1,135 @@
+// packet: one vector register of float or double, the only door to Eigen::internal.
+//
+// The kernels are written in these few operations and run on whatever vectors Eigen has on the target; with vectorization off
+// a packet is one scalar. Everything that touches packets lives in a namespace named after the instruction set, so that units
+// compiled with different flags do not share a definition.
+#pragma once
+
+#include <Eigen/Core>
+#include <bit>
+#include <cstdint>
+
+#include "error.hpp"
+
+#if defined(EIGEN_DONT_VECTORIZE)
+#define SOFTAX_ISA isa_scalar
+#elif defined(__AVX512F__) && defined(__AVX512DQ__)
+#define SOFTAX_ISA isa_avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define SOFTAX_ISA isa_avx2
+#elif defined(__AVX__)
+#define SOFTAX_ISA isa_avx
+#else
+#define SOFTAX_ISA isa_base
+#endif
+
+namespace softax::detail {
+inline namespace SOFTAX_ISA {
+
+/// A register of T, T being float or double. a + b and so on act lane by lane.
+template <class T>
+struct packet {
+    using raw_type = typename Eigen::internal::packet_traits<T>::type;
+    static constexpr index_t lanes = Eigen::internal::unpacket_traits<raw_type>::size;
+    /// Whether madd rounds once.
+#if defined(EIGEN_HAS_SINGLE_INSTRUCTION_MADD) && !defined(EIGEN_DONT_VECTORIZE)
+    static constexpr bool has_fma = true;
+#else
+    static constexpr bool has_fma = false;
+#endif
+
+    raw_type raw;
+
+    EIGEN_STRONG_INLINE static packet set(T x) noexcept { return {Eigen::internal::pset1<raw_type>(x)}; }
+    EIGEN_STRONG_INLINE static packet load(T const* p) noexcept { return {Eigen::internal::ploadu<raw_type>(p)}; }
+    EIGEN_STRONG_INLINE void store(T* p) const noexcept { Eigen::internal::pstoreu(p, raw); }
+
+    /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
+    EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
+        if (live == lanes) return load(p);
+        alignas(64) T lane[lanes];
+        for (index_t i = 0; i < lanes; ++i) lane[i] = fill;
+        for (index_t i = 0; i < live; ++i) lane[i] = p[i];
+        return load(lane);
+    }
+
+    /// Writes the first live lanes and nothing else.
+    EIGEN_STRONG_INLINE void store(T* p, index_t live) const noexcept {
+        if (live == lanes) return store(p);
+        alignas(64) T lane[lanes];
+        store(lane);
+        for (index_t i = 0; i < live; ++i) p[i] = lane[i];
+    }
+
+    friend EIGEN_STRONG_INLINE packet operator+(packet a, packet b) noexcept { return {Eigen::internal::padd(a.raw, b.raw)}; }
+    friend EIGEN_STRONG_INLINE packet operator-(packet a, packet b) noexcept { return {Eigen::internal::psub(a.raw, b.raw)}; }
+    friend EIGEN_STRONG_INLINE packet operator*(packet a, packet b) noexcept { return {Eigen::internal::pmul(a.raw, b.raw)}; }
+    friend EIGEN_STRONG_INLINE packet operator/(packet a, packet b) noexcept { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
+};
+
+/// a * b + c, rounded once where packet::has_fma.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> madd(packet<T> a, packet<T> b, packet<T> c) noexcept {
+    return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)};
+}
+
+/// The larger lane. Where a is NaN the result is NaN.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
+    return {Eigen::internal::pmax(a.raw, b.raw)};
+}
+
+/// x where a and b differ, else 0.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
+    return {Eigen::internal::pandnot(x.raw, Eigen::internal::pcmp_eq(a.raw, b.raw))};
+}
+
+/// Keeps the optimizer from seeing through x. Only -ffast-math needs it: sums here must be done in the order written.
+template <class T>
+EIGEN_STRONG_INLINE T opaque(T x) noexcept {
+#if defined(__FAST_MATH__) && (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
+    if constexpr (std::is_scalar_v<T>) {
+        asm("" : "+x"(x));
+    } else {
+        asm("" : "+x"(x.raw));
+    }
+#endif
+    return x;
+}
+
+/// The low bits of every lane, an integer that was added to 1.5 * 2^(digits - 1), moved to where the exponent is:
+/// 2^(integer - bias).
+template <class T>
+EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
+    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    constexpr int shift = std::numeric_limits<T>::digits - 1;
+    using raw_type = typename packet<T>::raw_type;
+    if constexpr (packet<T>::lanes == 1) {
+        return packet<T>::set(std::bit_cast<T>(std::bit_cast<bits_type>(x.raw) << shift));
+    } else {
+#if defined(__GNUC__) && !defined(__s390x__)
+        typedef bits_type vector __attribute__((vector_size(sizeof(raw_type))));
+        return {(raw_type)((vector)x.raw << shift)};
+#else
+        alignas(64) T lane[packet<T>::lanes];
+        x.store(lane);
+        for (T& l : lane) l = std::bit_cast<T>(std::bit_cast<bits_type>(l) << shift);
+        return packet<T>::load(lane);
+#endif
+    }
+}
+
+/// The largest lane of x.
+template <class T>
+EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
+    alignas(64) T lane[packet<T>::lanes];
+    x.store(lane);
+    for (index_t width = packet<T>::lanes / 2; width > 0; width /= 2) {
+        for (index_t i = 0; i < width; ++i) lane[i] = lane[i] < lane[i + width] ? lane[i + width] : lane[i];
+    }
+    return lane[0];
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax::detail

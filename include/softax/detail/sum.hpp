@@ -1,0 +1,163 @@
+// sum: adds up the exponentials of a group, in one order whatever the kernel, and finishes a group from its sums.
+//
+// Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes. A lane is added in order with its rounding
+// errors kept; the lanes of a chunk are added as a tree, and the chunks in order, in double or double-double. A result
+// therefore has the same bits along every axis, in every batch and layout, and a sum of any length is as good as exact
+// before it is rounded.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "exponential.hpp"
+
+namespace softax::detail {
+inline namespace SOFTAX_ISA {
+
+/// What a kernel makes of a group.
+enum class form { softmax, log_softmax, logsumexp };
+
+inline constexpr index_t chunk = 512;
+/// At least a packet of either type.
+inline constexpr index_t sum_lanes = std::max(index_t{8}, packet<float>::lanes);
+
+/// hi + lo, hi being the sum rounded.
+struct wide {
+    double hi, lo;
+};
+
+/// a + b and what rounding took from it (Knuth).
+EIGEN_STRONG_INLINE wide two_sum(double a, double b) noexcept {
+    double const s = opaque(a + b), t = opaque(s - a);
+    return {s, (a - opaque(s - t)) + (b - t)};
+}
+
+EIGEN_STRONG_INLINE wide operator+(wide a, wide b) noexcept {
+    wide const s = two_sum(a.hi, b.hi), low = {s.lo + (a.lo + b.lo), 0};
+    double const hi = opaque(s.hi + low.hi);
+    return {hi, low.hi - (hi - s.hi)};
+}
+
+/// One packet of lanes of a running sum with its rounding errors.
+template <class T>
+struct lane_sum {
+    packet<T> hi, lo;
+
+    /// The sum of exponentials starts above any of them, so that one comparison-free step keeps the error (Dekker).
+    static constexpr T above = std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>(
+        exp_constants<T>::bias + exp_constants<T>::exponent_bias + 1) << (std::numeric_limits<T>::digits - 1));
+
+    EIGEN_STRONG_INLINE void add_below(packet<T> e) noexcept {
+        packet<T> const s = opaque(hi + e);
+        lo = lo + (e - opaque(s - hi));
+        hi = s;
+    }
+
+    /// For sums whose terms have no known order of size, which start at 0 (Knuth).
+    EIGEN_STRONG_INLINE void add_any(packet<T> e) noexcept {
+        packet<T> const s = opaque(hi + e), t = opaque(s - hi);
+        lo = lo + ((hi - opaque(s - t)) + (e - t));
+        hi = s;
+    }
+};
+
+/// The sums of the lanes of one chunk, stride apart in memory, that started at start.
+template <class T>
+EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
+    wide lane[sum_lanes];
+    for (index_t l = 0; l < sum_lanes; ++l) {
+        double const h = static_cast<double>(hi[l * stride]), e = static_cast<double>(lo[l * stride]);
+        // h - start is exact; float has room in a double for both.
+        lane[l] = sizeof(T) == 4 ? wide{(h - start) + e, 0} : two_sum(h - start, e);
+    }
+    for (index_t half = sum_lanes / 2; half > 0; half /= 2) {
+        for (index_t l = 0; l < half; ++l) {
+            lane[l] = sizeof(T) == 4 ? wide{lane[l].hi + lane[l + half].hi, 0} : lane[l] + lane[l + half];
+        }
+    }
+    return lane[0];
+}
+
+/// sum += of chunks, in double for float groups, in double-double for double groups.
+template <class T>
+EIGEN_STRONG_INLINE void add_chunk(wide& sum, wide const& part) noexcept {
+    sum = sizeof(T) == 4 ? wide{sum.hi + part.hi, 0} : sum + part;
+}
+
+/// Divides by a sum, rounded once: e * (hi + lo) where multiply-add is fused, else a division. An e that is the sum gives
+/// exactly 1.
+template <class T>
+struct quotient {
+    packet<T> hi, lo;
+
+    EIGEN_STRONG_INLINE static void parts_of(wide sum, T& h, T& l) noexcept {
+        if constexpr (!packet<T>::has_fma) {
+            h = static_cast<T>(sum.hi);
+            l = 0;
+        } else if constexpr (sizeof(T) == 4) {
+            double const r = 1 / sum.hi;
+            h = static_cast<T>(r);
+            l = static_cast<T>(r - static_cast<double>(h));
+        } else {
+            h = 1 / sum.hi;
+            l = (std::fma(-h, sum.hi, 1.0) - h * sum.lo) * h;
+        }
+    }
+
+    EIGEN_STRONG_INLINE static quotient by(wide sum) noexcept {
+        T h, l;
+        parts_of(sum, h, l);
+        return {packet<T>::set(h), packet<T>::set(l)};
+    }
+
+    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept {
+        if constexpr (packet<T>::has_fma) {
+            return madd(e, hi, e * lo);
+        } else {
+            return e / hi;
+        }
+    }
+};
+
+/// What a group needs for its logarithm.
+template <class T>
+struct log_terms {
+    T m;           // the maximum
+    pivot<T> at;   // its pivot
+    double count;  // elements that are m
+    wide others;   // sum of exp_scaled over the elements below m
+};
+
+/// log(sum of exp(x - m)) as hi + lo, with hi exact. The sum is count + t, t being that of the others, and t is never rounded
+/// to the precision of 1, so that the confident class keeps its digits. NaN where m is infinite or a sum is NaN.
+template <class T>
+wide log_of(log_terms<T> const& g) noexcept {
+    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
+    // others = t * power, power = exp(m - shift) 2^(bias - k), in two parts; bias is taken off at the end.
+    double const k = static_cast<double>(g.at.k()), rest = static_cast<double>(g.m - g.at.shift);
+    wide const r = two_sum(rest - k * ln2_high, -k * ln2_low);
+    double const above_one = std::expm1(r.hi);
+    wide power = two_sum(1, above_one);
+    power.lo += r.lo * power.hi;
+    double const scale = std::ldexp(1.0, -exp_constants<T>::bias);
+    double const others = g.others.hi * scale, others_low = g.others.lo * scale;
+    double const t = others / power.hi;
+    double const t_low = (std::fma(-t, power.hi, others) + (others_low - t * power.lo)) / power.hi;
+    wide const sum = two_sum(g.count, t);
+    int exponent = 0;
+    double f = std::frexp(sum.hi, &exponent);
+    if (f < 0.7) f *= 2, --exponent;
+    double const n = exponent;
+    return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t_low) / sum.hi)};
+}
+
+/// m + log(sum of exp(x - m)).
+template <class T>
+T log_sum_of(log_terms<T> const& g) noexcept {
+    wide const log = log_of(g);
+    wide const sum = two_sum(static_cast<double>(g.m), log.hi);
+    return static_cast<T>(sum.hi + (sum.lo + log.lo));
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax::detail

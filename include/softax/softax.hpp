@@ -1,0 +1,31 @@
+// softax: softmax over axes. This header is the library; the edges, marked +, are included one by one where they are wanted.
+//
+// Rooms:
+//   detail/error        every throw, by name
+//   index_list          integers inside the object: shape, strides, axes
+//   axes                what a caller wrote -> canonical axes
+//   layout              shape and strides: permute, slice, broadcast, reshape as plain functions
+//   detail/traverse     collapse a layout, walk it, copy it row-major
+//   dtype               half, bfloat16; the type a type is computed in
+//   detail/buffer       owned 64-byte aligned memory
+//   view                pointer + layout: someone else's elements
+//   array               buffer + layout: the owner; knows nothing of Eigen
+//   detail/partition    shape + axes -> outer x reduce x inner
+//   detail/packet       vector registers; the only file that names Eigen::internal
+//   detail/exponential  exp(x - m), up to a factor that cancels
+//   detail/sum          the order of summation, the quotient and the logarithm
+//   detail/row          the kernel for neighbours along the reduction
+//   detail/panel        the kernel for neighbours across it
+//   detail/apply        every group to a kernel, directly or through a scratch
+//   softmax             the family
+//   eigen               + Eigen objects as views, and back
+//   npy                 + NumPy's .npy files
+//   print               + operator<<
+//   softax              the map
+//
+// A header includes only headers above it; tests/rooms holds it to that. The way of the data: view -> canonical axes (all
+// errors here) -> not row-major? copied once -> partition -> row or panel kernel -> packets.
+#pragma once
+
+#include "array.hpp"
+#include "softmax.hpp"
