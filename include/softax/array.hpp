@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 #include <vector>
@@ -185,6 +186,21 @@ private:
     detail::buffer<T> buffer_;
 };
 
+namespace detail {
+
+/// abs(a - b), in integers as far as they are integers: double cannot tell large ones apart.
+template <element T>
+double distance(T a, T b) noexcept {
+    if constexpr (std::integral<T>) {
+        auto const x = static_cast<std::uint64_t>(a), y = static_cast<std::uint64_t>(b);
+        return static_cast<double>(a > b ? x - y : y - x);
+    } else {
+        return std::abs(static_cast<double>(a) - static_cast<double>(b));
+    }
+}
+
+}  // namespace detail
+
 /// Whether two arrays or views have one shape and elements with abs(a - b) <= atol + rtol * abs(b). Infinities of one sign
 /// are close; NaN is close to NaN only if equal_nan says so. O(size).
 template <viewable A, viewable B>
@@ -195,8 +211,8 @@ bool allclose(A const& a, B const& b, double rtol = 1e-5, double atol = 1e-8, bo
     bool all = true;
     detail::for_each_pair(x, y, [&](auto const& p, auto const& q) {
         double const d = static_cast<double>(p), e = static_cast<double>(q);
-        bool const same = d == e || (equal_nan && d != d && e != e);
-        all = all && (same || std::abs(d - e) <= (std::isinf(e) ? -1.0 : atol + rtol * std::abs(e)));
+        bool const same = p == q || (equal_nan && d != d && e != e);
+        all = all && (same || (!std::isinf(e) && detail::distance(p, q) <= atol + rtol * std::abs(e)));
     });
     return all;
 }

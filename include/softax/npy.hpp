@@ -115,10 +115,9 @@ struct npy_text {
 
 /// A file that is read from its beginning to its end.
 struct npy_file {
-    explicit npy_file(std::string const& where) : path(where), stream(where, std::ios::binary | std::ios::ate) {
-        if (!stream) fail_npy(path, "cannot be opened");
-        left = static_cast<index_t>(stream.tellg());
-        stream.seekg(0);
+    explicit npy_file(std::string const& where)
+        : path(where), stream(where, std::ios::binary | std::ios::ate), left(static_cast<index_t>(stream.tellg())) {
+        if (!stream.seekg(0)) fail_npy(path, "cannot be opened");
     }
 
     /// Throws unless the file has that many bytes left.
@@ -131,7 +130,7 @@ struct npy_file {
 
     std::string const& path;
     std::ifstream stream;
-    index_t left = 0;  // bytes
+    index_t left;  // bytes
 };
 
 /// Leaves the file at the first element.
@@ -143,12 +142,10 @@ inline npy_header read_npy_header(npy_file& file) {
     if (version != "1.0" && version != "2.0" && version != "3.0") {
         fail_npy(file.path, "has version " + version + " of the format, 1.0, 2.0 and 3.0 are known");
     }
-    index_t const width = start[6] == 1 ? 2 : 4;
-    file.read(start + 8, width);
+    file.read(start + 8, start[6] == 1 ? 2 : 4);
     index_t length = 0;
-    for (index_t i = width - 1; i >= 0; --i) length = length * 256 + start[8 + i];
-    if (length > file.left)
-        fail_npy(file.path, "is cut short inside its header of " + std::to_string(length) + " bytes");
+    for (index_t i = 11; i >= 8; --i) length = length * 256 + start[i];
+    if (length > file.left) fail_npy(file.path, "is cut short in its header of " + std::to_string(length) + " bytes");
     std::string text(static_cast<std::size_t>(length), '\0');
     file.read(text.data(), length);
     return npy_text{file.path, text, start[6] < 3}.header();
@@ -159,12 +156,9 @@ inline npy_header read_npy_header(npy_file& file) {
 template <element T>
 std::string npy_descr_of() {
     std::string descr = sizeof(T) == 1 ? "|" : std::endian::native == std::endian::little ? "<" : ">";
-    descr += std::same_as<T, bool>       ? 'b'
-             : std::same_as<T, bfloat16> ? 'V'
-             : !std::integral<T>         ? 'f'
-             : T(-1) < T(0)              ? 'i'
-                                         : 'u';
-    return descr + std::to_string(sizeof(T));
+    char const of_integer = std::same_as<T, bool> ? 'b' : std::signed_integral<T> ? 'i' : 'u';
+    char const of_other = std::same_as<T, bfloat16> ? 'V' : 'f';
+    return (descr += std::integral<T> ? of_integer : of_other) += std::to_string(sizeof(T));
 }
 
 /// Whether the bytes of each element must be turned. Throws unless the descr is that of T in some byte order. '|' is one
@@ -179,7 +173,7 @@ bool is_npy_swapped(std::string const& path, std::string const& descr) {
     return sizeof(T) > 1 && descr[0] == (expected[0] == '<' ? '>' : '<');
 }
 
-/// Throws unless the elements of the shape are exactly what the file has left.
+/// Throws unless the elements of the shape are what the file has left, no less and no more.
 inline void check_npy_size(npy_file const& file, index_list const& shape, index_t element_size) {
     index_t needed = 0;
     try {
@@ -188,9 +182,8 @@ inline void check_npy_size(npy_file const& file, index_list const& shape, index_
         fail_npy(file.path, overflow.what());
     }
     if (needed == file.left) return;
-    fail_npy(file.path, "is " + std::string(file.left < needed ? "cut short" : "too long") + ", shape " +
-                            text_of(shape) + " takes " + std::to_string(needed) + " bytes, " +
-                            std::to_string(file.left) + " are there");
+    fail_npy(file.path, "has " + std::to_string(file.left) + " bytes of elements, shape " + text_of(shape) + " takes " +
+                            std::to_string(needed));
 }
 
 /// Elements as the file has them become elements as the processor has them.
@@ -206,8 +199,7 @@ void make_npy_native(array<T>& a, bool is_swapped) {
 /// All that stands before the elements. Like NumPy's: room for the first extent to grow, padded to 64 bytes.
 template <element T>
 std::string npy_start_of(index_list const& shape) {
-    std::string text = "{'descr': '" + npy_descr_of<T>() + "', 'fortran_order': False, 'shape': ";
-    text += text_of(shape) + ", }";
+    auto text = "{'descr': '" + npy_descr_of<T>() + "', 'fortran_order': False, 'shape': " + text_of(shape) + ", }";
     if (!shape.empty()) text.append(21 - std::to_string(shape[0]).size(), ' ');
     text.append(64 - (text.size() + 11) % 64, ' ') += '\n';
     char const length[] = {static_cast<char>(text.size() % 256), static_cast<char>(text.size() / 256)};

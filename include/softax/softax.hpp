@@ -16,6 +16,7 @@
 //   detail/sum          the order of summation, the quotient and the logarithm
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/panel        the kernel for neighbours across it
+//   detail/strip        the kernel for short groups
 //   detail/apply        every group to a kernel, directly or through a scratch
 //   softmax             the family
 //   eigen               + Eigen objects as views, and back

@@ -16,6 +16,21 @@ namespace softax {
 template <class T>
 class array;
 
+namespace detail {
+
+template <class T>
+concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+
+/// A contiguous range of elements: std::vector, std::array, std::span, a C array. Not text, though characters are integers,
+/// and not what brings a shape of its own.
+template <class R>
+concept element_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+                        element<std::ranges::range_value_t<R>> && !character<std::ranges::range_value_t<R>> &&
+                        !requires(R&& r) { r.rank(); };
+
+}  // namespace detail
+
 /// Elements of type T (or T const) that live elsewhere. Strides count elements and may be negative or 0.
 /// `T const` only forbids writing through the view; a `view<T>` that is const itself still writes, as a pointer does.
 template <class T>
@@ -28,12 +43,12 @@ public:
 
     /// Row-major elements at data. Throws for a bad shape: std::invalid_argument for a negative extent, std::length_error
     /// for one whose size overflows.
-    view(T* data, index_list const& shape) : data_(data), layout_(detail::row_major(shape)), size_(detail::size_of(shape)) {}
+    view(T* data, index_list const& shape) : data_(data), size_(detail::size_of(shape)), layout_(detail::row_major(shape)) {}
 
     /// data is the element with index (0, ..., 0), wherever it lies in memory. Throws std::invalid_argument unless there is
     /// one stride for each axis.
     view(T* data, index_list const& shape, index_list const& strides)
-        : data_(data), layout_{shape, strides}, size_(detail::size_of(shape)) {
+        : data_(data), size_(detail::size_of(shape)), layout_{shape, strides} {
         if (shape.size() != strides.size()) detail::fail_stride_count(shape, strides);
     }
 
@@ -41,7 +56,7 @@ public:
     template <class U>
         requires(std::is_const_v<T> && std::same_as<U, value_type>)
     view(view<U> const& other) noexcept
-        : data_(other.data()), layout_{other.shape(), other.strides()}, size_(other.size()) {}
+        : data_(other.data()), size_(other.size()), layout_(other.layout()) {}
 
     view(array<value_type>& a) noexcept : view(a.data(), a.shape()) {}
     view(array<value_type> const& a) noexcept
@@ -52,8 +67,8 @@ public:
     view(array<value_type> const&&) = delete;
 
     /// The elements of a contiguous range that outlives the call (std::vector, std::array, std::span), rank 1.
-    template <std::ranges::contiguous_range R>
-        requires(std::ranges::borrowed_range<R> && std::ranges::sized_range<R> && !requires(R&& r) { r.rank(); } &&
+    template <detail::element_range R>
+        requires(std::ranges::borrowed_range<R> &&
                  std::convertible_to<std::remove_reference_t<std::ranges::range_reference_t<R>> (*)[], T (*)[]>)
     explicit view(R&& range) : view(std::ranges::data(range), index_list(std::ranges::size(range))) {}
 
@@ -117,11 +132,12 @@ public:
     view broadcast_to(index_list const& shape) const { return view(detail::broadcast(layout_, shape), data_); }
 
 private:
-    view(softax::layout const& where, T* data) : data_(data), layout_(where), size_(detail::size_of(where.shape)) {}
+    view(softax::layout const& where, T* data) : data_(data), size_(detail::size_of(where.shape)), layout_(where) {}
 
+    // In this order, because the strides of a shape are computed once its size is known to fit.
     T* data_;
-    softax::layout layout_;
     index_t size_;
+    softax::layout layout_;
 };
 
 template <class T, class... Rest>
@@ -130,8 +146,7 @@ template <class T>
 view(array<T>&) -> view<T>;
 template <class T>
 view(array<T> const&) -> view<T const>;
-template <std::ranges::contiguous_range R>
-    requires(element<std::ranges::range_value_t<R>> && !requires(R&& r) { r.rank(); })
+template <detail::element_range R>
 view(R&&) -> view<std::remove_reference_t<std::ranges::range_reference_t<R>>>;
 
 /// What the functions of the library take as input: an array, a view, or a contiguous range of elements.

@@ -10,41 +10,41 @@
 #include "buffer.hpp"
 #include "panel.hpp"
 #include "partition.hpp"
+#include "strip.hpp"
 #include "traverse.hpp"
 
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
-/// Groups of fewer elements go side by side into a panel rather than one by one through the row kernel.
-inline constexpr index_t short_row = 48;
-
 /// Bytes of scratch for a panel, about half of an L2 cache.
 inline constexpr index_t scratch_bytes = index_t{1} << 18;
 
-/// How the groups of a partition reach the kernels.
+/// How the groups of a partition reach the kernels: blocks of groups along the last outer axis and along the inner run.
 struct plan {
-    bool is_panel;
+    enum class kernel { row, panel, strip } which;
     bool is_staged;
-    index_t outer_block;  // groups taken at once along the last outer axis,
-    index_t inner_block;  // and along the inner run; their product is the number of columns of a panel
+    index_t outer_block, inner_block;
 };
 
 template <class T>
 constexpr plan plan_of(partition const& p, bool is_direct) noexcept {
+    using enum plan::kernel;
     constexpr index_t width = panel_workspace<T>::width, packets = 2 * packet<T>::lanes;
-    bool const is_one_run = p.reduce.size() <= 1;
-    bool const is_short = p.count < short_row;
-    if (is_direct && is_one_run && p.inner == 1 && !is_short) return {false, false, 1, 1};
-    if (is_direct && is_one_run && p.inner >= packets) return {true, false, 1, std::min(p.inner, width)};
-    // A scratch panel of as many columns as fit, or a scratch row where even two packets of columns are too many.
+    index_t const last = p.outer.empty() ? 1 : p.outer.back();
+    bool const is_short = p.count < short_group;
+    if (is_direct && p.reduce.size() <= 1) {
+        if (p.inner == 1) return {is_short ? strip : row, false, is_short ? last : 1, 1};
+        if (is_short && (p.inner >= packets || last == 1)) return {strip, false, 1, p.inner};
+        if (!is_short && p.inner >= packets) return {panel, false, 1, std::min(p.inner, width)};
+    }
+    // A scratch of as many columns as fit, or a scratch row where even two packets of columns are too many.
     index_t const fitting = std::max(scratch_bytes / static_cast<index_t>(sizeof(T)) / p.count, packets);
     index_t const columns = std::min(width, fitting);
-    index_t const inner_block = std::min(p.inner, columns);
-    index_t const last = p.outer.empty() ? 1 : p.outer.back();
-    index_t const outer_block = std::min(last, columns / inner_block);
+    index_t const inner_block = std::min(p.inner, columns), outer_block = std::min(last, columns / inner_block);
+    if (is_short) return {strip, true, outer_block, inner_block};
     bool const fills_packets = outer_block * inner_block >= packets && p.count < (index_t{1} << 20);
-    if (is_short || (fills_packets && p.inner > 1)) return {true, true, outer_block, inner_block};
-    return {false, true, 1, 1};
+    if (fills_packets && p.inner > 1) return {panel, true, outer_block, inner_block};
+    return {row, true, 1, 1};
 }
 
 /// Elements of one block of groups, gathered as (reduce..., outer, inner) from memory, scratch being row-major.
@@ -153,11 +153,8 @@ private:
         if (plan_.is_staged) return run_staged(x, y, outer, inner);
         if constexpr (is_direct) {
             index_t const row = p_.reduce.empty() ? 0 : p_.reduce_strides[0];
-            if (plan_.is_panel) {
-                panel_kernel<Form>(x, row, y, row, p_.count, inner, workspace_);
-            } else {
-                row_kernel<Form>(x, y, p_.count);
-            }
+            lattice const at = {row, p_.inner > 1 ? 1 : p_.count};
+            run_kernel(x, y, at, outer * inner);
         }
     }
 
@@ -167,16 +164,20 @@ private:
         index_t const columns = outer * inner;
         T* const s = scratch_.data();
         gather_(s, x, b, columns);
-        if (plan_.is_panel) {
-            panel_kernel<Form>(s, columns, s, columns, p_.count, columns, workspace_);
-        } else {
-            row_kernel<Form>(s, s, p_.count);
-        }
+        run_kernel(s, s, {columns, 1}, columns);
         if constexpr (Form == form::logsumexp) {
             // Groups that are neighbours here are neighbours in the result.
             for (index_t j = 0; j < columns; ++j) y[j] = static_cast<Out>(gather_.restored(s[j], j));
         } else {
             copy(y, s, tandem{b.shape, b.strides, row_major_strides(b.shape)});
+        }
+    }
+
+    void run_kernel(T const* x, T* y, lattice at, index_t groups) noexcept {
+        switch (plan_.which) {
+            case plan::kernel::row: return row_kernel<Form>(x, y, p_.count);
+            case plan::kernel::panel: return panel_kernel<Form>(x, at.row, y, at.row, p_.count, groups, workspace_);
+            case plan::kernel::strip: return strip<T>::template kernel<Form>(x, at, y, at, p_.count, groups);
         }
     }
 

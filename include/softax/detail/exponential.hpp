@@ -40,55 +40,50 @@ struct exp_constants<double> {
                                              0x1.adeac49536391p-26};
 };
 
-/// What the exponential needs to know of a group with maximum m. All NaN where m is NaN or infinite.
+/// What the exponential needs to know of a group with maximum m, one group a lane. All NaN where m is NaN or infinite.
 template <class T>
 struct pivot {
-    T shift;  // m where it is large, else 0
-    T floor;  // x - shift below is as good as -inf
-    T magic;  // rounds to an integer and holds bias - k
+    packet<T> shift;  // m where it is large, else 0
+    packet<T> floor;  // x - shift below is as good as -inf
+    packet<T> magic;  // rounds to an integer and holds bias - k
 
-    /// The k of which exp(x - shift) 2^(bias - k) is computed.
-    constexpr T k() const noexcept {
+    EIGEN_STRONG_INLINE static pivot of(packet<T> m) noexcept {
+        using P = packet<T>;
         using c = exp_constants<T>;
-        return (c::magic + T(c::bias + c::exponent_bias)) - magic;
+        P const shift = zero_unless_above(m, P::set(c::wide)), rest = m - shift;
+        P const k = opaque(madd(rest, P::set(c::log2_e), P::set(c::magic))) - P::set(c::magic);
+        return {shift, rest - P::set(c::floor), P::set(c::magic + T(c::bias + c::exponent_bias)) - k};
     }
 };
 
+/// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.
 template <class T>
-EIGEN_STRONG_INLINE pivot<T> pivot_of(T m) noexcept {
+constexpr T exponent_of(T magic) noexcept {
     using c = exp_constants<T>;
-    T const magnitude = m < 0 ? -m : m;
-    T const shift = magnitude > c::wide ? m : T(0);
-    T const rest = m - shift;
-    T const k = opaque(rest * c::log2_e + c::magic) - c::magic;
-    return {shift, rest - c::floor, (c::magic + T(c::bias + c::exponent_bias)) - k};
+    return (c::magic + T(c::bias + c::exponent_bias)) - magic;
 }
 
-/// One pivot for each lane.
-template <class T>
-struct pivot_packet {
-    packet<T> shift, floor, magic;
+/// 1 + r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
+EIGEN_STRONG_INLINE packet<float> exp_near_zero(packet<float> r) noexcept {
+    auto const c = [](int i) { return packet<float>::set(exp_constants<float>::coefficient[i]); };
+    packet<float> const r2 = r * r;
+    packet<float> const q = madd(madd(c(4), r2, madd(c(3), r, c(2))), r2, madd(c(1), r, c(0)));
+    return packet<float>::set(1) + madd(q, r2, r);
+}
 
-    EIGEN_STRONG_INLINE static pivot_packet of(pivot<T> const& p) noexcept {
-        return {packet<T>::set(p.shift), packet<T>::set(p.floor), packet<T>::set(p.magic)};
-    }
-};
-
-/// 1 + r + r^2 q(r).
-template <class T>
-EIGEN_STRONG_INLINE packet<T> exp_near_zero(packet<T> r) noexcept {
-    using P = packet<T>;
-    using c = exp_constants<T>;
-    constexpr int last = static_cast<int>(std::size(c::coefficient)) - 1;
-    P q = P::set(c::coefficient[last]);
-    for (int i = last - 1; i >= 0; --i) q = madd(q, r, P::set(c::coefficient[i]));
-    return P::set(T(1)) + madd(q, r * r, r);
+EIGEN_STRONG_INLINE packet<double> exp_near_zero(packet<double> r) noexcept {
+    auto const c = [](int i) { return packet<double>::set(exp_constants<double>::coefficient[i]); };
+    packet<double> const r2 = r * r, r4 = r2 * r2;
+    packet<double> const low = madd(madd(c(3), r, c(2)), r2, madd(c(1), r, c(0)));
+    packet<double> const high = madd(madd(c(7), r, c(6)), r2, madd(c(5), r, c(4)));
+    packet<double> const q = madd(madd(madd(c(9), r, c(8)), r4, high), r4, low);
+    return packet<double>::set(1) + madd(q, r2, r);
 }
 
 /// 2^bias exp(x - m), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.65 epsilon.
 /// 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot_packet<T> const& at) noexcept {
+EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot<T> const& at) noexcept {
     using P = packet<T>;
     using c = exp_constants<T>;
     x = max(x - at.shift, at.floor);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -43,14 +44,24 @@ struct packet {
     EIGEN_STRONG_INLINE static packet set(T x) noexcept { return {Eigen::internal::pset1<raw_type>(x)}; }
     EIGEN_STRONG_INLINE static packet load(T const* p) noexcept { return {Eigen::internal::ploadu<raw_type>(p)}; }
     EIGEN_STRONG_INLINE void store(T* p) const noexcept { Eigen::internal::pstoreu(p, raw); }
+    EIGEN_STRONG_INLINE T first() const noexcept { return Eigen::internal::pfirst(raw); }
 
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
         if (live == lanes) return load(p);
         alignas(64) T lane[lanes];
-        for (index_t i = 0; i < lanes; ++i) lane[i] = fill;
-        for (index_t i = 0; i < live; ++i) lane[i] = p[i];
+        for (index_t i = 0; i < lanes; ++i) lane[i] = i < live ? p[i] : fill;
         return load(lane);
+    }
+
+    /// 1 in the first live lanes, 0 in the others, 0 <= live <= lanes.
+    EIGEN_STRONG_INLINE static packet ones(index_t live) noexcept {
+        static constexpr auto table = [] {
+            std::array<T, 2 * lanes> t = {};
+            for (index_t i = 0; i < lanes; ++i) t[static_cast<std::size_t>(i)] = T(1);
+            return t;
+        }();
+        return load(table.data() + (lanes - live));
     }
 
     /// Writes the first live lanes and nothing else.
@@ -58,7 +69,9 @@ struct packet {
         if (live == lanes) return store(p);
         alignas(64) T lane[lanes];
         store(lane);
-        for (index_t i = 0; i < live; ++i) p[i] = lane[i];
+        for (index_t i = 0; i < lanes; ++i) {
+            if (i < live) p[i] = lane[i];
+        }
     }
 
     friend EIGEN_STRONG_INLINE packet operator+(packet a, packet b) noexcept { return {Eigen::internal::padd(a.raw, b.raw)}; }
@@ -83,6 +96,12 @@ EIGEN_STRONG_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
     return {Eigen::internal::pandnot(x.raw, Eigen::internal::pcmp_eq(a.raw, b.raw))};
+}
+
+/// m where abs(m) > limit, else 0; 0 where m is NaN.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
+    return {Eigen::internal::pand(m.raw, Eigen::internal::pcmp_lt(limit.raw, Eigen::internal::pabs(m.raw)))};
 }
 
 /// Keeps the optimizer from seeing through x. Only -ffast-math needs it: sums here must be done in the order written.

@@ -52,7 +52,7 @@ void panel_lane(T const* x, index_t x_row, T* y, index_t y_row, index_t rows, in
     using P = packet<T>;
     for (index_t j = 0; j < columns; j += P::lanes) {
         index_t const live = columns - j < P::lanes ? columns - j : P::lanes;
-        pivot_packet<T> const at = {P::load(w.shift + j), P::load(w.floor + j), P::load(w.magic + j)};
+        pivot<T> const at = {P::load(w.shift + j), P::load(w.floor + j), P::load(w.magic + j)};
         lane_sum<T> lane = {P::load(hi + j), P::load(lo + j)};
         for (index_t k = 0; k < rows; ++k) {
             P const value = P::load(x + sum_lanes * k * x_row + j, live, T(0));
@@ -94,7 +94,7 @@ void panel_sum(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_
             }
         }
         for (index_t j = 0; j < columns; ++j) {
-            add_chunk<T>(w.sum[j], chunk_total(w.hi + j, w.lo + j, width, static_cast<double>(start)));
+            add_total<T>(w.sum[j], chunk_total(w.hi + j, w.lo + j, width, static_cast<double>(start)));
             w.count[j] += static_cast<double>(w.equal[j]);
         }
     }
@@ -104,7 +104,16 @@ void panel_sum(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_
 template <class T>
 void panel_divide(T* y, index_t y_row, index_t n, index_t columns, panel_workspace<T>& w) noexcept {
     using P = packet<T>;
-    for (index_t j = 0; j < columns; ++j) quotient<T>::parts_of(w.sum[j], w.shift[j], w.floor[j]);
+    // The sums as two parts in the type, then as a quotient.
+    for (index_t j = 0; j < columns; ++j) {
+        w.shift[j] = static_cast<T>(w.sum[j].hi);
+        w.floor[j] = static_cast<T>((w.sum[j].hi - static_cast<double>(w.shift[j])) + w.sum[j].lo);
+    }
+    for (index_t j = 0; j < columns; j += P::lanes) {
+        auto const by = quotient<T>::by(P::load(w.shift + j), P::load(w.floor + j));
+        by.hi.store(w.shift + j);
+        by.lo.store(w.floor + j);
+    }
     for (index_t i = 0; i < n; ++i, y += y_row) {
         for (index_t j = 0; j < columns; j += P::lanes) {
             index_t const live = columns - j < P::lanes ? columns - j : P::lanes;
@@ -129,27 +138,23 @@ void panel_subtract(T const* x, index_t x_row, T* y, index_t y_row, index_t n, i
 }
 
 /// softmax or log_softmax of each of the columns of x, n rows x_row apart, into y; for logsumexp one row of results.
-/// 1 <= columns <= width, n >= 1. y may be x.
+/// 1 <= columns <= width, n >= short_group. y may be x.
 template <form Form, class T>
 void panel_kernel(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_t columns, panel_workspace<T>& w) noexcept {
     index_t const padded = padded_to_packets<T>(columns);
     panel_max(x, x_row, n, columns, w.m);
     std::fill(w.m + columns, w.m + padded, T(0));
-    for (index_t j = 0; j < padded; ++j) {
-        pivot<T> const at = pivot_of(w.m[j]);
-        w.shift[j] = at.shift, w.floor[j] = at.floor, w.magic[j] = at.magic;
+    for (index_t j = 0; j < padded; j += packet<T>::lanes) {
+        auto const at = pivot<T>::of(packet<T>::load(w.m + j));
+        at.shift.store(w.shift + j);
+        at.floor.store(w.floor + j);
+        at.magic.store(w.magic + j);
     }
     panel_sum<Form>(x, x_row, y, y_row, n, columns, w);
     if constexpr (Form == form::softmax) return panel_divide(y, y_row, n, columns, w);
     for (index_t j = 0; j < columns; ++j) {
-        log_terms<T> const terms = {
-            w.m[j], {w.shift[j], w.floor[j], w.magic[j]}, w.count[j], w.sum[j]};
-        if constexpr (Form == form::logsumexp) {
-            y[j] = log_sum_of(terms);
-        } else {
-            wide const log = log_of(terms);
-            w.log[j] = static_cast<T>(log.hi + log.lo);
-        }
+        log_terms<T> const terms = {w.m[j], w.shift[j], w.magic[j], w.count[j], w.sum[j]};
+        (Form == form::logsumexp ? y : w.log)[j] = Form == form::logsumexp ? log_sum_of(terms) : log_as(terms);
     }
     if constexpr (Form == form::log_softmax) panel_subtract(x, x_row, y, y_row, n, columns, w);
 }

@@ -9,20 +9,26 @@
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
+/// Groups of fewer elements are not for row and panel: they go to strip.
+inline constexpr index_t short_group = 48;
+
 /// The largest of x[0, n), n >= 1; -inf if there is none above it. A NaN may or may not show.
 template <class T>
 T row_max(T const* x, index_t n) noexcept {
     using P = packet<T>;
     constexpr index_t lanes = P::lanes;
     constexpr T lowest = -std::numeric_limits<T>::infinity();
-    P m[4] = {P::set(lowest), P::set(lowest), P::set(lowest), P::set(lowest)};
+    P m0 = P::set(lowest), m1 = m0, m2 = m0, m3 = m0;
     index_t i = 0;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
-        for (index_t k = 0; k < 4; ++k) m[k] = max(m[k], P::load(x + i + k * lanes));
+        m0 = max(m0, P::load(x + i));
+        m1 = max(m1, P::load(x + i + lanes));
+        m2 = max(m2, P::load(x + i + 2 * lanes));
+        m3 = max(m3, P::load(x + i + 3 * lanes));
     }
-    for (; i + lanes <= n; i += lanes) m[0] = max(m[0], P::load(x + i));
-    if (i < n) m[1] = max(m[1], P::load(x + i, n - i, lowest));
-    return max_lane(max(max(m[0], m[1]), max(m[2], m[3])));
+    for (; i + lanes <= n; i += lanes) m0 = max(m0, P::load(x + i));
+    if (i < n) m1 = max(m1, P::load(x + i, n - i, lowest));
+    return max_lane(max(max(m0, m1), max(m2, m3)));
 }
 
 /// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
@@ -36,27 +42,22 @@ struct row_sums {
     double count = 0;
 
     /// Adds x[0, n), n <= chunk, and stores the exponentials to y where the form wants them.
-    EIGEN_STRONG_INLINE void add(T const* x, T* y, index_t n, P m, pivot_packet<T> const& at) noexcept {
+    EIGEN_STRONG_INLINE void add(T const* x, T* y, index_t n, P m, pivot<T> at) noexcept {
         lane_sum<T> lane[packets];
         P equal = P::set(T(0));
         for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
         index_t i = 0;
-        for (; i + sum_lanes <= n; i += sum_lanes) {
-            for (index_t p = 0; p < packets; ++p) {
-                index_t const place = i + p * P::lanes;
-                add_packet(P::load(x + place), y + place, P::lanes, m, at, lane[p], equal);
-            }
+        for (; i + 2 * sum_lanes <= n; i += 2 * sum_lanes) {
+            add_lanes(x + i, y + i, sum_lanes, m, at, lane, equal);
+            add_lanes(x + i + sum_lanes, y + i + sum_lanes, sum_lanes, m, at, lane, equal);
         }
-        for (index_t p = 0; i < n; ++p, i += P::lanes) {
-            index_t const live = n - i < P::lanes ? n - i : P::lanes;
-            add_packet(P::load(x + i, live, -std::numeric_limits<T>::infinity()), y + i, live, m, at, lane[p], equal);
-        }
+        for (; i < n; i += sum_lanes) add_lanes(x + i, y + i, std::min(n - i, sum_lanes), m, at, lane, equal);
         alignas(64) T hi[sum_lanes], lo[sum_lanes];
         for (index_t p = 0; p < packets; ++p) {
             lane[p].hi.store(hi + p * P::lanes);
             lane[p].lo.store(lo + p * P::lanes);
         }
-        add_chunk<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
+        add_total<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
         if constexpr (Form != form::softmax) {
             equal.store(hi);
             for (index_t l = 0; l < P::lanes; ++l) count += static_cast<double>(hi[l]);
@@ -64,53 +65,52 @@ struct row_sums {
     }
 
 private:
-    EIGEN_STRONG_INLINE static void add_packet(P x, T* y, index_t live, P m, pivot_packet<T> const& at, lane_sum<T>& lane,
+    /// The next element of every lane, of the first n lanes only at the end of a row.
+    EIGEN_STRONG_INLINE static void add_lanes(T const* x, T* y, index_t n, P m, pivot<T> const& at,
+                                              lane_sum<T> (&lane)[packets], P& equal) noexcept {
+        for (index_t p = 0; p < packets; ++p) {
+            index_t const place = p * P::lanes, live = std::min(n - place, P::lanes);
+            if (live <= 0) break;
+            add_packet(P::load(x + place, live, T(0)), y + place, live, m, at, lane[p], equal);
+        }
+    }
+
+    EIGEN_STRONG_INLINE static void add_packet(P x, T* y, index_t live, P m, pivot<T> const& at, lane_sum<T>& lane,
                                                P& equal) noexcept {
-        P e = exp_scaled(x, at);
+        P e = exp_scaled(x, at), one = P::set(T(1));
         if constexpr (Form == form::softmax) e.store(y, live);
-        if (live < P::lanes) e = keep(e, live);
+        if (live < P::lanes) one = P::ones(live), e = e * one;
         if constexpr (Form == form::softmax) {
             lane.add_below(e);
         } else {
             lane.add_any(zero_where_equal(e, x, m));
-            P const one = P::set(T(1));
-            P const is_m = one - zero_where_equal(one, x, m);
-            equal = equal + (live < P::lanes ? keep(is_m, live) : is_m);
+            equal = equal + (one - zero_where_equal(one, x, m));
         }
-    }
-
-    /// The first live lanes, 0 in the others.
-    EIGEN_STRONG_INLINE static P keep(P x, index_t live) noexcept {
-        alignas(64) T lane[P::lanes] = {};
-        x.store(lane, live);
-        return P::load(lane);
     }
 };
 
-/// y[0, n) = softmax or log_softmax of x[0, n), n >= 1, or y[0] = logsumexp of it. y may be x. Groups that hold NaN or +inf
+/// y[0, n) = softmax or log_softmax of x[0, n), n >= short_group, or y[0] = logsumexp of it. y may be x. Groups that hold NaN or +inf
 /// or nothing but -inf become NaN.
 template <form Form, class T>
 void row_kernel(T const* x, T* y, index_t n) noexcept {
     using P = packet<T>;
     constexpr index_t lanes = P::lanes;
     T const m = row_max(x, n);
-    pivot<T> const at = pivot_of(m);
-    auto const at_packet = pivot_packet<T>::of(at);
     P const m_packet = P::set(m);
+    auto const at = pivot<T>::of(m_packet);
     row_sums<Form, T> sums;
-    for (index_t i = 0; i < n; i += chunk) sums.add(x + i, y + i, n - i < chunk ? n - i : chunk, m_packet, at_packet);
+    for (index_t i = 0; i < n; i += chunk) sums.add(x + i, y + i, n - i < chunk ? n - i : chunk, m_packet, at);
     index_t i = 0;
     if constexpr (Form == form::softmax) {
         auto const divide = quotient<T>::by(sums.sum);
         for (; i + lanes <= n; i += lanes) divide(P::load(y + i)).store(y + i);
         if (i < n) divide(P::load(y + i, n - i, T(0))).store(y + i, n - i);
     } else {
-        log_terms<T> const terms = {m, at, sums.count, sums.sum};
+        log_terms<T> const terms = {m, at.shift.first(), at.magic.first(), sums.count, sums.sum};
         if constexpr (Form == form::logsumexp) {
             *y = log_sum_of(terms);
         } else {
-            wide const log = log_of(terms);
-            P const log_packet = P::set(static_cast<T>(log.hi + log.lo));
+            P const log_packet = P::set(log_as(terms));
             for (; i + lanes <= n; i += lanes) ((P::load(x + i) - m_packet) - log_packet).store(y + i);
             if (i < n) ((P::load(x + i, n - i, m) - m_packet) - log_packet).store(y + i, n - i);
         }

@@ -1,6 +1,6 @@
 // sum: adds up the exponentials of a group, in one order whatever the kernel, and finishes a group from its sums.
 //
-// Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes. A lane is added in order with its rounding
+// Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes; a short group has one lane (see strip). A lane is added in order with its rounding
 // errors kept; the lanes of a chunk are added as a tree, and the chunks in order, in double or double-double. A result
 // therefore has the same bits along every axis, in every batch and layout, and a sum of any length is as good as exact
 // before it is rounded.
@@ -61,27 +61,28 @@ struct lane_sum {
     }
 };
 
+/// sum += part, in double for float groups, in double-double for double groups.
+template <class T>
+EIGEN_STRONG_INLINE void add_total(wide& sum, wide const& part) noexcept {
+    sum = sizeof(T) == 4 ? wide{sum.hi + part.hi, 0} : sum + part;
+}
+
+/// The sum of one lane that started at start. The difference is exact; for float a double has room for both parts.
+template <class T>
+EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
+    double const h = static_cast<double>(hi) - start, l = static_cast<double>(lo);
+    return sizeof(T) == 4 ? wide{h + l, 0} : two_sum(h, l);
+}
+
 /// The sums of the lanes of one chunk, stride apart in memory, that started at start.
 template <class T>
 EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
     wide lane[sum_lanes];
-    for (index_t l = 0; l < sum_lanes; ++l) {
-        double const h = static_cast<double>(hi[l * stride]), e = static_cast<double>(lo[l * stride]);
-        // h - start is exact; float has room in a double for both.
-        lane[l] = sizeof(T) == 4 ? wide{(h - start) + e, 0} : two_sum(h - start, e);
-    }
+    for (index_t l = 0; l < sum_lanes; ++l) lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
     for (index_t half = sum_lanes / 2; half > 0; half /= 2) {
-        for (index_t l = 0; l < half; ++l) {
-            lane[l] = sizeof(T) == 4 ? wide{lane[l].hi + lane[l + half].hi, 0} : lane[l] + lane[l + half];
-        }
+        for (index_t l = 0; l < half; ++l) add_total<T>(lane[l], lane[l + half]);
     }
     return lane[0];
-}
-
-/// sum += of chunks, in double for float groups, in double-double for double groups.
-template <class T>
-EIGEN_STRONG_INLINE void add_chunk(wide& sum, wide const& part) noexcept {
-    sum = sizeof(T) == 4 ? wide{sum.hi + part.hi, 0} : sum + part;
 }
 
 /// Divides by a sum, rounded once: e * (hi + lo) where multiply-add is fused, else a division. An e that is the sum gives
@@ -90,24 +91,16 @@ template <class T>
 struct quotient {
     packet<T> hi, lo;
 
-    EIGEN_STRONG_INLINE static void parts_of(wide sum, T& h, T& l) noexcept {
-        if constexpr (!packet<T>::has_fma) {
-            h = static_cast<T>(sum.hi);
-            l = 0;
-        } else if constexpr (sizeof(T) == 4) {
-            double const r = 1 / sum.hi;
-            h = static_cast<T>(r);
-            l = static_cast<T>(r - static_cast<double>(h));
-        } else {
-            h = 1 / sum.hi;
-            l = (std::fma(-h, sum.hi, 1.0) - h * sum.lo) * h;
-        }
+    /// By a sum in two parts of the type itself.
+    EIGEN_STRONG_INLINE static quotient by(packet<T> sum, packet<T> low) noexcept {
+        if constexpr (!packet<T>::has_fma) return {sum, low};
+        packet<T> const one = packet<T>::set(T(1)), h = one / sum, minus = packet<T>::set(T(0)) - h;
+        return {h, h * madd(minus, low, madd(minus, sum, one))};
     }
 
     EIGEN_STRONG_INLINE static quotient by(wide sum) noexcept {
-        T h, l;
-        parts_of(sum, h, l);
-        return {packet<T>::set(h), packet<T>::set(l)};
+        T const h = static_cast<T>(sum.hi);
+        return by(packet<T>::set(h), packet<T>::set(static_cast<T>((sum.hi - static_cast<double>(h)) + sum.lo)));
     }
 
     EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept {
@@ -122,10 +115,9 @@ struct quotient {
 /// What a group needs for its logarithm.
 template <class T>
 struct log_terms {
-    T m;           // the maximum
-    pivot<T> at;   // its pivot
-    double count;  // elements that are m
-    wide others;   // sum of exp_scaled over the elements below m
+    T m, shift, magic;  // the maximum and its pivot
+    double count;       // elements that are m
+    wide others;        // sum of exp_scaled over the elements below m
 };
 
 /// log(sum of exp(x - m)) as hi + lo, with hi exact. The sum is count + t, t being that of the others, and t is never rounded
@@ -134,7 +126,7 @@ template <class T>
 wide log_of(log_terms<T> const& g) noexcept {
     constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
     // others = t * power, power = exp(m - shift) 2^(bias - k), in two parts; bias is taken off at the end.
-    double const k = static_cast<double>(g.at.k()), rest = static_cast<double>(g.m - g.at.shift);
+    double const k = static_cast<double>(exponent_of(g.magic)), rest = static_cast<double>(g.m - g.shift);
     wide const r = two_sum(rest - k * ln2_high, -k * ln2_low);
     double const above_one = std::expm1(r.hi);
     wide power = two_sum(1, above_one);
@@ -149,6 +141,13 @@ wide log_of(log_terms<T> const& g) noexcept {
     if (f < 0.7) f *= 2, --exponent;
     double const n = exponent;
     return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t_low) / sum.hi)};
+}
+
+/// log_of rounded to the type of the group.
+template <class T>
+T log_as(log_terms<T> const& g) noexcept {
+    wide const log = log_of(g);
+    return static_cast<T>(log.hi + log.lo);
 }
 
 /// m + log(sum of exp(x - m)).

@@ -85,6 +85,9 @@ void copy_block(To* to, index_t to_row, index_t to_column, From const* from, ind
 /// Copies every element of a shape from one strided memory to another. O(size).
 template <class To, class From>
 void copy(To* to, From const* from, tandem const& walk) {
+    for (index_t const extent : walk.shape) {
+        if (extent == 0) return;  // the pointers may be null, from which no offset is taken
+    }
     tandem t = collapse(walk);
     if (t.shape.empty()) {
         t = {{1}, {1}, {1}};
