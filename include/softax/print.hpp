@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
+#include <ios>
 #include <locale>
 #include <ostream>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "array.hpp"
@@ -118,7 +121,7 @@ std::vector<std::string> texts_of(view<T const> const& v, printed_part const& pa
 
 /// Brackets, spaces and lines around the texts of elements, all of one width.
 struct printed_page {
-    static constexpr std::size_t line_length = 80;
+    static constexpr std::size_t line_length = 75;  // NumPy's
     printed_part const& part;
     std::vector<std::string> const& elements;
     std::size_t width;
@@ -150,7 +153,8 @@ struct printed_page {
     /// every axis further out.
     void separate(index_t axis) {
         index_t const inner = part.shape.size() - 1 - axis;
-        if (inner == 0 && text.size() - line_begin + 1 + width < line_length) {
+        std::size_t const closing = static_cast<std::size_t>(part.shape.size());
+        if (inner == 0 && text.size() - line_begin + 1 + width + closing <= line_length) {
             text += ' ';
             return;
         }
@@ -162,7 +166,7 @@ struct printed_page {
 
 }  // namespace detail
 
-/// Prints an array as NumPy does, without commas: rows in brackets, columns aligned, lines broken before 80 characters, of
+/// Prints an array as NumPy does, without commas: rows in brackets, columns aligned, lines of at most 75 characters, of
 /// more than 1000 elements only the first and last three along every axis. Numbers follow the stream: its precision counts
 /// significant digits of the largest, std::fixed and std::scientific are obeyed, and its width is that of each element.
 template <class T>

@@ -139,6 +139,12 @@ EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
     }
 }
 
+/// Asks for the cache line at p, which need not exist.
+template <class T>
+EIGEN_STRONG_INLINE void prefetch(T const* p) noexcept {
+    Eigen::internal::prefetch(p);
+}
+
 /// The largest lane of x.
 template <class T>
 EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
