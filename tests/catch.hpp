@@ -14,14 +14,14 @@
 #include <string>
 
 /// Requires that the expression throws that type of exception and that its message contains the words.
-#define REQUIRE_FAILS(expression, exception, words)                         \
-    do {                                                                    \
-        std::string message_ = "(nothing was thrown)";                      \
-        try {                                                               \
-            static_cast<void>(expression);                                  \
-        } catch (exception const& e_) {                                     \
-            message_ = e_.what();                                           \
-        }                                                                   \
-        INFO(#expression << " says: " << message_);                         \
-        REQUIRE(message_.find(words) != std::string::npos);                 \
+#define REQUIRE_FAILS(expression, exception, words)         \
+    do {                                                    \
+        std::string message_ = "(nothing was thrown)";      \
+        try {                                               \
+            static_cast<void>(expression);                  \
+        } catch (exception const& e_) {                     \
+            message_ = e_.what();                           \
+        }                                                   \
+        INFO(#expression << " says: " << message_);         \
+        REQUIRE(message_.find(words) != std::string::npos); \
     } while (false)

@@ -59,7 +59,8 @@ private:
 /// Elements of type T in row-major order, in 64-byte aligned memory of its own.
 template <class T>
 class array {
-    static_assert(element<T>, "softax: the element type must be float, double, half, bfloat16, bool or an integer type");
+    static_assert(element<T>,
+                  "softax: the element type must be float, double, half, bfloat16, bool or an integer type");
 
 public:
     using value_type = T;
@@ -71,7 +72,8 @@ public:
 
     /// Values in nested braces of any depth: `array<float> a = {{1, 2, 3}, {4, 5, 6}}` has shape (2, 3).
     /// Throws std::invalid_argument if they are ragged.
-    array(std::initializer_list<detail::braces<T>> values) : array(detail::braces<T>(values).shape(), elements_of(values)) {}
+    array(std::initializer_list<detail::braces<T>> values)
+        : array(detail::braces<T>(values).shape(), elements_of(values)) {}
 
     /// Every element the same. Throws for a bad shape: std::invalid_argument for a negative extent, std::length_error for
     /// one whose size overflows.
@@ -112,7 +114,9 @@ public:
     ~array() = default;
 
     /// Elements without a value yet, for memory that is about to be written. Throws for a bad shape as array(shape, fill).
-    static array uninitialized(index_list const& shape) { return array(shape, detail::buffer<T>(detail::size_of(shape))); }
+    static array uninitialized(index_list const& shape) {
+        return array(shape, detail::buffer<T>(detail::size_of(shape)));
+    }
 
     /// One element, rank 0.
     static array scalar(T value) { return array(index_list(), value); }
@@ -165,7 +169,8 @@ public:
     }
 
 private:
-    array(index_list const& shape, detail::buffer<T>&& elements) noexcept : shape_(shape), buffer_(std::move(elements)) {}
+    array(index_list const& shape, detail::buffer<T>&& elements) noexcept
+        : shape_(shape), buffer_(std::move(elements)) {}
 
     static detail::buffer<T> elements_of(detail::braces<T> const& values) {
         index_list const shape = values.shape();

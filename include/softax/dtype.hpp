@@ -25,7 +25,7 @@ constexpr std::uint16_t half_bits_of(float x) noexcept {
     std::uint32_t const sign = (bits >> 16) & 0x8000u;
     if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
     if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and above
-    if (magnitude < 0x38800000u) {                                                     // below 2^-14: a subnormal
+    if (magnitude < 0x38800000u) {                                                    // below 2^-14: a subnormal
         // Adding 0.5 leaves the result in the low bits, rounded by the hardware's own ties to even.
         float const shifted = std::bit_cast<float>(magnitude) + 0.5f;
         return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
@@ -127,7 +127,8 @@ using compute_type = std::conditional_t<std::same_as<T, double>, double, float>;
 template <>
 class std::numeric_limits<softax::half> {
 public:
-    static constexpr bool is_specialized = true, is_signed = true, is_integer = false, is_exact = false, is_iec559 = true;
+    static constexpr bool is_specialized = true, is_signed = true, is_integer = false, is_exact = false,
+                          is_iec559 = true;
     static constexpr bool is_bounded = true, is_modulo = false, traps = false, tinyness_before = false;
     static constexpr bool has_infinity = true, has_quiet_NaN = true, has_signaling_NaN = true, has_denorm_loss = false;
     static constexpr std::float_denorm_style has_denorm = std::denorm_present;
@@ -149,7 +150,8 @@ public:
 template <>
 class std::numeric_limits<softax::bfloat16> {
 public:
-    static constexpr bool is_specialized = true, is_signed = true, is_integer = false, is_exact = false, is_iec559 = false;
+    static constexpr bool is_specialized = true, is_signed = true, is_integer = false, is_exact = false,
+                          is_iec559 = false;
     static constexpr bool is_bounded = true, is_modulo = false, traps = false, tinyness_before = false;
     static constexpr bool has_infinity = true, has_quiet_NaN = true, has_signaling_NaN = true, has_denorm_loss = false;
     static constexpr std::float_denorm_style has_denorm = std::denorm_present;

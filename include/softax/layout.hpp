@@ -56,9 +56,7 @@ constexpr index_list row_major_strides(index_list const& shape) {
     return strides;
 }
 
-constexpr layout row_major(index_list const& shape) {
-    return {shape, row_major_strides(shape)};
-}
+constexpr layout row_major(index_list const& shape) { return {shape, row_major_strides(shape)}; }
 
 /// Whether the elements lie in row-major order without a gap. Strides of axes of extent 1, and of no elements at all, do
 /// not matter.
@@ -120,7 +118,8 @@ constexpr placed_layout slice(layout const& l, index_t axis, bounds const& b) {
     index_t const stop = b.stop ? place_of(*b.stop) : is_forward ? high : low;
     index_t const span = is_forward ? stop - start : start - stop;
     // Magnitude as unsigned: the least index_t has no positive counterpart.
-    std::size_t const step = is_forward ? static_cast<std::size_t>(b.step) : std::size_t{0} - static_cast<std::size_t>(b.step);
+    std::size_t const step =
+        is_forward ? static_cast<std::size_t>(b.step) : std::size_t{0} - static_cast<std::size_t>(b.step);
     index_t const count = span > 0 ? static_cast<index_t>((static_cast<std::size_t>(span) - 1) / step) + 1 : 0;
     placed_layout result{l, count > 0 ? start * l.strides[axis] : 0};
     result.where.shape[axis] = count;

@@ -41,7 +41,7 @@ void for_each_printed(view<T const> const& v, printed_part const& part, Visit& v
     }
 }
 
-/// One number as digits * 10^exponent in scientific notation: how many digits it has at most, zeros at the end aside.
+/// What a number takes in scientific notation, rounded to a precision: its digits, zeros at the end aside, its exponent.
 struct decimal {
     decimal(double x, std::streamsize precision) {
         std::ostringstream stream;
@@ -57,8 +57,9 @@ struct decimal {
     index_t digits, exponent;
 };
 
-/// Sets one notation for all the numbers, unless the stream has one already. Fixed if no number has more digits than the
-/// stream's precision or, as in NumPy, if their magnitudes lie within a factor of 1000; scientific else.
+/// Sets one notation for all the numbers, unless the stream has one already: fixed, with the places that they need and the
+/// precision leaves beside the largest. Scientific if places are cut and magnitudes lie more than a factor of 1000 apart
+/// (NumPy's rule), or if one of the numbers is so large or small that a stream prints it so by itself.
 inline void set_notation(std::ostringstream& stream, std::vector<double> const& numbers) {
     if ((stream.flags() & std::ios::floatfield) != std::ios::fmtflags()) return;
     index_t const precision = std::max<index_t>(1, stream.precision());
@@ -86,8 +87,6 @@ template <class Number>
 std::vector<std::string> texts_of(std::vector<Number> const& numbers, std::ios const& like) {
     std::ostringstream stream;
     stream.copyfmt(like);
-    stream.exceptions(std::ios::goodbit);
-    stream.width(0);
     if constexpr (std::same_as<Number, double>) set_notation(stream, numbers);
     std::vector<std::string> texts;
     for (Number const x : numbers) {
@@ -171,10 +170,10 @@ struct printed_page {
 /// significant digits of the largest, std::fixed and std::scientific are obeyed, and its width is that of each element.
 template <class T>
 std::ostream& operator<<(std::ostream& stream, view<T> const& v) {
+    std::size_t width = static_cast<std::size_t>(std::max<std::streamsize>(0, stream.width(0)));
     if (v.empty()) return stream << "[]";
     detail::printed_part const part{v.shape()};
     auto const elements = detail::texts_of(view<typename view<T>::value_type const>(v), part, stream);
-    std::size_t width = static_cast<std::size_t>(std::max<std::streamsize>(0, stream.width(0)));
     for (auto const& element : elements) width = std::max(width, element.size());
     detail::printed_page page{part, elements, width};
     page.print(0);

@@ -89,7 +89,8 @@ template <class In, class Out>
 void check_out(view<Out> const& out, index_list const& shape, view<In const> const& a) {
     if (out.shape() != shape) fail_shapes_differ("out", out.shape(), shape);
     if (!out.is_row_major() && overlaps_itself(out.layout())) fail_self_overlap(out.shape(), out.strides());
-    bool const is_same = static_cast<void const*>(out.data()) == a.data() && std::same_as<In, Out> && out.layout() == a.layout();
+    bool const is_same =
+        static_cast<void const*>(out.data()) == a.data() && std::same_as<In, Out> && out.layout() == a.layout();
     if (!is_same && shares_memory(a, out)) fail_overlap();
 }
 
@@ -151,7 +152,8 @@ view<element_of<A const> const> reading(A const& a) {
 
 /// The view of an array or a view, for writing. A view may be a temporary, an array may not.
 template <class Out>
-concept writable = viewable<Out> && !std::is_const_v<std::remove_pointer_t<decltype(view(std::declval<Out&>()).data())>>;
+concept writable =
+    viewable<Out> && !std::is_const_v<std::remove_pointer_t<decltype(view(std::declval<Out&>()).data())>>;
 
 }  // namespace detail
 

@@ -25,9 +25,9 @@ concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::sa
 /// A contiguous range of elements: std::vector, std::array, std::span, a C array. Not text, though characters are integers,
 /// and not what brings a shape of its own.
 template <class R>
-concept element_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
-                        element<std::ranges::range_value_t<R>> && !character<std::ranges::range_value_t<R>> &&
-                        !requires(R&& r) { r.rank(); };
+concept element_range =
+    std::ranges::contiguous_range<R> && std::ranges::sized_range<R> && element<std::ranges::range_value_t<R>> &&
+    !character<std::ranges::range_value_t<R>> && !requires(R&& r) { r.rank(); };
 
 }  // namespace detail
 
@@ -43,7 +43,8 @@ public:
 
     /// Row-major elements at data. Throws for a bad shape: std::invalid_argument for a negative extent, std::length_error
     /// for one whose size overflows.
-    view(T* data, index_list const& shape) : data_(data), size_(detail::size_of(shape)), layout_(detail::row_major(shape)) {}
+    view(T* data, index_list const& shape)
+        : data_(data), size_(detail::size_of(shape)), layout_(detail::row_major(shape)) {}
 
     /// data is the element with index (0, ..., 0), wherever it lies in memory. Throws std::invalid_argument unless there is
     /// one stride for each axis.
@@ -55,8 +56,7 @@ public:
     /// A view of elements that may be written, where they are only read.
     template <class U>
         requires(std::is_const_v<T> && std::same_as<U, value_type>)
-    view(view<U> const& other) noexcept
-        : data_(other.data()), size_(other.size()), layout_(other.layout()) {}
+    view(view<U> const& other) noexcept : data_(other.data()), size_(other.size()), layout_(other.layout()) {}
 
     view(array<value_type>& a) noexcept : view(a.data(), a.shape()) {}
     view(array<value_type> const& a) noexcept

@@ -87,7 +87,8 @@ public:
             }
             for (index_t i = 0; i < n; ++i) {
                 for (index_t j = 0; j < columns; ++j) {
-                    auto const below = static_cast<magnitude>(static_cast<magnitude>(m[j]) - static_cast<magnitude>(x[i * columns + j]));
+                    auto const below = static_cast<magnitude>(static_cast<magnitude>(m[j]) -
+                                                              static_cast<magnitude>(x[i * columns + j]));
                     to[i * columns + j] = T(0) - static_cast<T>(below);
                 }
             }
@@ -175,9 +176,12 @@ private:
 
     void run_kernel(T const* x, T* y, lattice at, index_t groups) noexcept {
         switch (plan_.which) {
-            case plan::kernel::row: return row_kernel<Form>(x, y, p_.count);
-            case plan::kernel::panel: return panel_kernel<Form>(x, at.row, y, at.row, p_.count, groups, workspace_);
-            case plan::kernel::strip: return strip<T>::template kernel<Form>(x, at, y, at, p_.count, groups);
+            case plan::kernel::row:
+                return row_kernel<Form>(x, y, p_.count);
+            case plan::kernel::panel:
+                return panel_kernel<Form>(x, at.row, y, at.row, p_.count, groups, workspace_);
+            case plan::kernel::strip:
+                return strip<T>::template kernel<Form>(x, at, y, at, p_.count, groups);
         }
     }
 

@@ -39,7 +39,8 @@ std::string text_of(List const& list) {
 }
 
 [[noreturn]] inline void fail_axis_of_scalar(index_t axis) {
-    throw std::invalid_argument("softax: axis " + std::to_string(axis) + " is given for an array of rank 0, which has none");
+    throw std::invalid_argument("softax: axis " + std::to_string(axis) +
+                                " is given for an array of rank 0, which has none");
 }
 
 [[noreturn]] inline void fail_axis_twice(index_t axis, index_t rank) {
@@ -59,13 +60,14 @@ template <class List>
 
 template <class List>
 [[noreturn]] void fail_stride_count(List const& shape, List const& strides) {
-    throw std::invalid_argument("softax: strides " + text_of(strides) + " do not have one entry for each axis of shape " +
-                                text_of(shape));
+    throw std::invalid_argument("softax: strides " + text_of(strides) +
+                                " do not have one entry for each axis of shape " + text_of(shape));
 }
 
 template <class List>
 [[noreturn]] void fail_value_count(List const& shape, index_t count) {
-    throw std::invalid_argument("softax: shape " + text_of(shape) + " does not hold " + std::to_string(count) + " values");
+    throw std::invalid_argument("softax: shape " + text_of(shape) + " does not hold " + std::to_string(count) +
+                                " values");
 }
 
 /// A count of -1 stands for a value where a list should be, or the other way round.
@@ -81,8 +83,8 @@ template <class List>
 }
 
 [[noreturn]] inline void fail_index_range(index_t index, index_t axis, index_t extent) {
-    throw std::out_of_range("softax: index " + std::to_string(index) + " is out of range for axis " + std::to_string(axis) +
-                            " of extent " + std::to_string(extent));
+    throw std::out_of_range("softax: index " + std::to_string(index) + " is out of range for axis " +
+                            std::to_string(axis) + " of extent " + std::to_string(extent));
 }
 
 template <class List>
@@ -91,9 +93,7 @@ template <class List>
                                 std::to_string(rank) + " once");
 }
 
-[[noreturn]] inline void fail_step() {
-    throw std::invalid_argument("softax: the step of a slice is 0");
-}
+[[noreturn]] inline void fail_step() { throw std::invalid_argument("softax: the step of a slice is 0"); }
 
 template <class List>
 [[noreturn]] void fail_reshape(List const& from, List const& to) {

@@ -23,8 +23,10 @@ struct exp_constants<float> {
     static constexpr bool fma = packet<float>::has_fma;
     static constexpr float floor = 131, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
     static constexpr int bias = 64, exponent_bias = 127;
-    static constexpr float ln2_high = fma ? 0x1.62e43p-1f : 0x1.62e8p-1f, ln2_low = fma ? -0x1.05c61p-29f : -0x1.e8082ep-16f;
-    static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f, 0x1.6a215ap-10f};
+    static constexpr float ln2_high = fma ? 0x1.62e43p-1f : 0x1.62e8p-1f,
+                           ln2_low = fma ? -0x1.05c61p-29f : -0x1.e8082ep-16f;
+    static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f,
+                                            0x1.6a215ap-10f};
 };
 
 template <>

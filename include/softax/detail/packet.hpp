@@ -74,10 +74,18 @@ struct packet {
         }
     }
 
-    friend EIGEN_STRONG_INLINE packet operator+(packet a, packet b) noexcept { return {Eigen::internal::padd(a.raw, b.raw)}; }
-    friend EIGEN_STRONG_INLINE packet operator-(packet a, packet b) noexcept { return {Eigen::internal::psub(a.raw, b.raw)}; }
-    friend EIGEN_STRONG_INLINE packet operator*(packet a, packet b) noexcept { return {Eigen::internal::pmul(a.raw, b.raw)}; }
-    friend EIGEN_STRONG_INLINE packet operator/(packet a, packet b) noexcept { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
+    friend EIGEN_STRONG_INLINE packet operator+(packet a, packet b) noexcept {
+        return {Eigen::internal::padd(a.raw, b.raw)};
+    }
+    friend EIGEN_STRONG_INLINE packet operator-(packet a, packet b) noexcept {
+        return {Eigen::internal::psub(a.raw, b.raw)};
+    }
+    friend EIGEN_STRONG_INLINE packet operator*(packet a, packet b) noexcept {
+        return {Eigen::internal::pmul(a.raw, b.raw)};
+    }
+    friend EIGEN_STRONG_INLINE packet operator/(packet a, packet b) noexcept {
+        return {Eigen::internal::pdiv(a.raw, b.raw)};
+    }
 };
 
 /// a * b + c, rounded once where packet::has_fma.

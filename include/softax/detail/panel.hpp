@@ -73,7 +73,8 @@ void panel_lane(T const* x, index_t x_row, T* y, index_t y_row, index_t rows, in
 
 /// Fills the sums of the workspace; stores the exponentials where the form wants them.
 template <form Form, class T>
-void panel_sum(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_t columns, panel_workspace<T>& w) noexcept {
+void panel_sum(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_t columns,
+               panel_workspace<T>& w) noexcept {
     constexpr index_t width = panel_workspace<T>::width, lane_rows = 8;
     constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
     index_t const padded = padded_to_packets<T>(columns);
@@ -89,8 +90,8 @@ void panel_sum(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_
         for (index_t b = c; b < end; b += lane_rows * sum_lanes) {
             for (index_t l = 0; l < sum_lanes && b + l < end; ++l) {
                 index_t const i = b + l, left = (end - i + sum_lanes - 1) / sum_lanes;
-                panel_lane<Form>(x + i * x_row, x_row, y + i * y_row, y_row, left < lane_rows ? left : lane_rows, columns,
-                                 w.hi + l * width, w.lo + l * width, w);
+                panel_lane<Form>(x + i * x_row, x_row, y + i * y_row, y_row, left < lane_rows ? left : lane_rows,
+                                 columns, w.hi + l * width, w.lo + l * width, w);
             }
         }
         for (index_t j = 0; j < columns; ++j) {
@@ -140,7 +141,8 @@ void panel_subtract(T const* x, index_t x_row, T* y, index_t y_row, index_t n, i
 /// softmax or log_softmax of each of the columns of x, n rows x_row apart, into y; for logsumexp one row of results.
 /// 1 <= columns <= width, n >= short_group. y may be x.
 template <form Form, class T>
-void panel_kernel(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_t columns, panel_workspace<T>& w) noexcept {
+void panel_kernel(T const* x, index_t x_row, T* y, index_t y_row, index_t n, index_t columns,
+                  panel_workspace<T>& w) noexcept {
     index_t const padded = padded_to_packets<T>(columns);
     panel_max(x, x_row, n, columns, w.m);
     std::fill(w.m + columns, w.m + padded, T(0));

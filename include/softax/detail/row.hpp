@@ -36,6 +36,7 @@ template <form Form, class T>
 struct row_sums {
     using P = packet<T>;
     static constexpr index_t packets = sum_lanes / P::lanes;
+    static constexpr T nothing = -std::numeric_limits<T>::infinity();  // in lanes beyond the end
     static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
 
     wide sum = {0, 0};
@@ -71,7 +72,7 @@ private:
         for (index_t p = 0; p < packets; ++p) {
             index_t const place = p * P::lanes, live = std::min(n - place, P::lanes);
             if (live <= 0) break;
-            add_packet(P::load(x + place, live, T(0)), y + place, live, m, at, lane[p], equal);
+            add_packet(P::load(x + place, live, nothing), y + place, live, m, at, lane[p], equal);
         }
     }
 

@@ -44,8 +44,10 @@ struct lane_sum {
     packet<T> hi, lo;
 
     /// The sum of exponentials starts above any of them, so that one comparison-free step keeps the error (Dekker).
-    static constexpr T above = std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>(
-        exp_constants<T>::bias + exp_constants<T>::exponent_bias + 1) << (std::numeric_limits<T>::digits - 1));
+    static constexpr T above =
+        std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>(
+                             exp_constants<T>::bias + exp_constants<T>::exponent_bias + 1)
+                         << (std::numeric_limits<T>::digits - 1));
 
     EIGEN_STRONG_INLINE void add_below(packet<T> e) noexcept {
         packet<T> const s = opaque(hi + e);

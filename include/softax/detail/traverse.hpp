@@ -20,7 +20,8 @@ constexpr tandem collapse(tandem const& t) {
     for (index_t axis = 0; axis < t.shape.size(); ++axis) {
         index_t const extent = t.shape[axis], to = t.to[axis], from = t.from[axis];
         if (extent == 1) continue;
-        bool const merges = !result.shape.empty() && result.to.back() == to * extent && result.from.back() == from * extent;
+        bool const merges =
+            !result.shape.empty() && result.to.back() == to * extent && result.from.back() == from * extent;
         if (merges) {
             result.shape.back() *= extent;
             result.to.back() = to;

@@ -1,0 +1,6 @@
+// expect: element type
+#include <softax/softax.hpp>
+
+#include <string>
+
+softax::array<std::string> a;

@@ -1,0 +1,4 @@
+// expect: element type
+#include <softax/softax.hpp>
+
+softax::array<float> a;

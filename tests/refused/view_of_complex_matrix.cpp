@@ -1,0 +1,4 @@
+// expect: element type of this Eigen object
+#include <softax/eigen.hpp>
+
+void f(Eigen::MatrixXcf const& a) { softax::view_of(a); }
