@@ -7,9 +7,11 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 using softax::array;
@@ -313,6 +315,38 @@ TEMPLATE_TEST_CASE("confident classes", "[bounds]", float, double) {
         normal<TestType>(0, 1)(row, random);
         row(7) = 20;
     });
+}
+
+TEMPLATE_TEST_CASE("one maximum above equal elements", "[bounds]", float, double) {
+    // The error of the one exponential that all the others share does not average out.
+    heading();
+    errors in_rows, in_panels;
+    std::mt19937_64 random(3);
+    std::uniform_real_distribution<double> log_t(std::log(0.01), std::log(40.0)), near(-2, 2);
+    double const maxima[] = {0, 0.3, -0.3, 5, 100, -300, 700};
+    // Near 0, where the ULP of 1 is the bound of logsumexp, the least room is left; x and n of two such rows.
+    std::vector<std::pair<double, index_t>> const known = {{-1.7685086727142334, 16}, {-1.7100948095321655, 34}};
+    std::size_t const count = is_slow_build ? 200 : 4000;
+    for (index_t const n : {2, 3, 9, 16, 17, 20, 34, 41, 64, 100}) {
+        std::vector<judged<TestType>> rows;
+        rows.reserve(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            double const m = i % 2 == 0 ? near(random) : maxima[random() % std::size(maxima)];
+            array<TestType> x({n}, static_cast<TestType>(m - std::exp(log_t(random))));
+            x(n / 2) = static_cast<TestType>(m);
+            rows.emplace_back(std::move(x), false);
+        }
+        for (auto const& [below, length] : known) {
+            if (length != n) continue;
+            array<TestType> x({n}, static_cast<TestType>(below));
+            x(n / 2) = static_cast<TestType>(-1.7);
+            rows[0] = judged<TestType>(std::move(x), false);
+        }
+        in_rows.merge(errors_of_rows(rows));
+        in_panels.merge(errors_of_panel(rows, static_cast<index_t>(count)));
+    }
+    report<TestType>("m and the rest m - t, n to 100", "row", in_rows);
+    report<TestType>("m and the rest m - t, n to 100", "panel", in_panels);
 }
 
 TEMPLATE_TEST_CASE("every distance of two elements", "[bounds]", float, double) {

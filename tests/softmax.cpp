@@ -371,7 +371,7 @@ TEST_CASE("more than 16 axes", "[softmax][errors]") {
     refuses<std::out_of_range>(a, late, "axis 2 is out of range for an array of rank 2");
     std::vector<int> all(17, 3);
     std::iota(all.begin(), all.end() - 1, 0);
-    refuses<std::invalid_argument>(array<float>(index_list::filled(16, 1), 0.0f), all, "axis 3 is given twice");
+    refuses<std::invalid_argument>(array<float>(softax::index_list::filled(16, 1), 0.0f), all, "axis 3 is given twice");
 }
 
 TEST_CASE("axes are checked for size 0 too", "[softmax][errors]") {

@@ -244,14 +244,26 @@ TEMPLATE_TEST_CASE("one element has probability exactly 1", "[values]", float, d
     }
 }
 
-TEMPLATE_TEST_CASE("equal elements share exactly", "[values]", float, double, half, bfloat16, int) {
+/// A quotient of a rounded sum, which is what there is without fused multiply-add, can be the neighbour of 1 / n.
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool divides_exactly = true;
+#else
+constexpr bool divides_exactly = false;
+#endif
+
+TEMPLATE_TEST_CASE("equal elements share equally", "[values]", float, double, half, bfloat16, int) {
     using r = softax::result_type<TestType>;
     for_lengths_and_panels([](index_t n, auto const& widths) {
         for (TestType const v : {TestType{}, static_cast<TestType>(-7.0f), std::numeric_limits<TestType>::max(),
                                  std::numeric_limits<TestType>::lowest()}) {
             row<TestType> const x({n}, v);
             r const share = static_cast<r>(1.0 / static_cast<double>(n));
-            everywhere<TestType>(form::softmax, x, widths, [&](auto const& y) { return y == row<r>({n}, share); });
+            bool const is_exact = divides_exactly || (n & (n - 1)) == 0;
+            everywhere<TestType>(form::softmax, x, widths, [&](auto const& y) {
+                double const error = std::abs(static_cast<double>(y(0)) - static_cast<double>(share));
+                double const epsilon = static_cast<double>(std::numeric_limits<r>::epsilon());
+                return y == row<r>({n}, y(0)) && error <= (is_exact ? 0 : epsilon * static_cast<double>(share));
+            });
             is_right(form::log_softmax, x, widths);
             is_right(form::logsumexp, x, widths);
         }
