@@ -451,4 +451,13 @@ TEST_CASE("out whose elements share memory", "[softmax][errors]") {
     CHECK(memory.data()[3] == 0.25f);
 }
 
+TEST_CASE("in place, with strides that differ only where they do not matter", "[softmax][into]") {
+    // Strides of an axis of extent 1 say nothing about places; they were once compared all the same.
+    std::vector<float> memory = {1, 2, 3};
+    view<float> const out(memory.data(), {1, 3}, {7, 1});
+    softax::softmax_into(out, view<float const>(memory.data(), {1, 3}), -1);
+    array<float> const expected = softax::softmax(array<float>{1, 2, 3});
+    CHECK(std::equal(memory.begin(), memory.end(), expected.begin()));
+}
+
 }  // namespace
