@@ -65,34 +65,45 @@ constexpr T exponent_of(T magic) noexcept {
     return (c::magic + T(c::bias + c::exponent_bias)) - magic;
 }
 
-/// 1 + r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
-EIGEN_STRONG_INLINE packet<float> exp_near_zero(packet<float> r) noexcept {
+/// exp(r) - 1 = r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
+EIGEN_STRONG_INLINE packet<float> exp_less_one(packet<float> r) noexcept {
     auto const c = [](int i) { return packet<float>::set(exp_constants<float>::coefficient[i]); };
     packet<float> const r2 = r * r;
     packet<float> const q = madd(madd(c(4), r2, madd(c(3), r, c(2))), r2, madd(c(1), r, c(0)));
-    return packet<float>::set(1) + madd(q, r2, r);
+    return madd(q, r2, r);
 }
 
-EIGEN_STRONG_INLINE packet<double> exp_near_zero(packet<double> r) noexcept {
+EIGEN_STRONG_INLINE packet<double> exp_less_one(packet<double> r) noexcept {
     auto const c = [](int i) { return packet<double>::set(exp_constants<double>::coefficient[i]); };
     packet<double> const r2 = r * r, r4 = r2 * r2;
     packet<double> const low = madd(madd(c(3), r, c(2)), r2, madd(c(1), r, c(0)));
     packet<double> const high = madd(madd(c(7), r, c(6)), r2, madd(c(5), r, c(4)));
     packet<double> const q = madd(madd(madd(c(9), r, c(8)), r4, high), r4, low);
-    return packet<double>::set(1) + madd(q, r2, r);
+    return madd(q, r2, r);
 }
 
-/// 2^bias exp(x - m), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.65 epsilon.
+/// exp(x - shift) = power (1 + less_one), power being 2^(j - k + bias).
+template <class T>
+struct reduced_exp {
+    packet<T> less_one, power;
+
+    EIGEN_STRONG_INLINE static reduced_exp of(packet<T> x, pivot<T> const& at) noexcept {
+        using P = packet<T>;
+        using c = exp_constants<T>;
+        x = max(x - at.shift, at.floor);
+        P const z = opaque(madd(x, P::set(c::log2_e), at.magic));
+        P const j = opaque(z - at.magic);
+        P const r = madd(j, P::set(-c::ln2_low), madd(j, P::set(-c::ln2_high), x));
+        return {exp_less_one(r), power_of_low_bits(z)};
+    }
+};
+
+/// 2^bias exp(x - m), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.71 epsilon.
 /// 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
 template <class T>
 EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot<T> const& at) noexcept {
-    using P = packet<T>;
-    using c = exp_constants<T>;
-    x = max(x - at.shift, at.floor);
-    P const z = opaque(madd(x, P::set(c::log2_e), at.magic));
-    P const j = opaque(z - at.magic);
-    P const r = madd(j, P::set(-c::ln2_low), madd(j, P::set(-c::ln2_high), x));
-    return exp_near_zero(r) * power_of_low_bits(z);
+    auto const e = reduced_exp<T>::of(x, at);
+    return (packet<T>::set(T(1)) + e.less_one) * e.power;
 }
 
 }  // namespace SOFTAX_ISA

@@ -56,13 +56,13 @@ void panel_lane(T const* x, index_t x_row, T* y, index_t y_row, index_t rows, in
         lane_sum<T> lane = {P::load(hi + j), P::load(lo + j)};
         for (index_t k = 0; k < rows; ++k) {
             P const value = P::load(x + sum_lanes * k * x_row + j, live, T(0));
-            P const e = exp_scaled(value, at);
             if constexpr (Form == form::softmax) {
+                P const e = exp_scaled(value, at);
                 e.store(y + sum_lanes * k * y_row + j, live);
                 lane.add_below(e);
             } else {
                 P const m = P::load(w.m + j), one = P::set(T(1));
-                lane.add_any(zero_where_equal(e, value, m));
+                lane.add_unless_equal(reduced_exp<T>::of(value, at), value, m);
                 (P::load(w.equal + j) + (one - zero_where_equal(one, value, m))).store(w.equal + j);
             }
         }

@@ -78,13 +78,15 @@ private:
 
     EIGEN_STRONG_INLINE static void add_packet(P x, T* y, index_t live, P m, pivot<T> const& at, lane_sum<T>& lane,
                                                P& equal) noexcept {
-        P e = exp_scaled(x, at), one = P::set(T(1));
-        if constexpr (Form == form::softmax) e.store(y, live);
-        if (live < P::lanes) one = P::ones(live), e = e * one;
+        P const one = live < P::lanes ? P::ones(live) : P::set(T(1));
         if constexpr (Form == form::softmax) {
-            lane.add_below(e);
+            P const e = exp_scaled(x, at);
+            e.store(y, live);
+            lane.add_below(live < P::lanes ? e * one : e);
         } else {
-            lane.add_any(zero_where_equal(e, x, m));
+            auto e = reduced_exp<T>::of(x, at);
+            if (live < P::lanes) e.power = e.power * one;
+            lane.add_unless_equal(e, x, m);
             equal = equal + (one - zero_where_equal(one, x, m));
         }
     }

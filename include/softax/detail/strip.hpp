@@ -104,7 +104,7 @@ private:
         P equal = P::set(T(0)), one = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {
             P const x = P::load(e_[i] + p);
-            others.add_any(zero_where_equal(exp_scaled(x, at), x, m));
+            others.add_unless_equal(reduced_exp<T>::of(x, at), x, m);
             equal = equal + (one - zero_where_equal(one, x, m));
         }
         alignas(64) T of[6][P::lanes], result[P::lanes];

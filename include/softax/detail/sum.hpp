@@ -55,10 +55,14 @@ struct lane_sum {
         hi = s;
     }
 
-    /// For sums whose terms have no known order of size, which start at 0 (Knuth).
-    EIGEN_STRONG_INLINE void add_any(packet<T> e) noexcept {
-        packet<T> const s = opaque(hi + e), t = opaque(s - hi);
-        lo = lo + ((hi - opaque(s - t)) + (e - t));
+    /// Adds the exponential where x is not m. For sums whose terms have no known order of size, which start at 0 (Knuth);
+    /// what rounding took from 1 + less_one is added too, since many equal terms would all err to one side.
+    EIGEN_STRONG_INLINE void add_unless_equal(reduced_exp<T> const& e, packet<T> x, packet<T> m) noexcept {
+        packet<T> const one = packet<T>::set(T(1)), sum = opaque(one + e.less_one);
+        packet<T> const left = zero_where_equal(e.less_one - opaque(sum - one), x, m);
+        packet<T> const term = zero_where_equal(sum * e.power, x, m);
+        packet<T> const s = opaque(hi + term), t = opaque(s - hi);
+        lo = lo + madd(left, e.power, (hi - opaque(s - t)) + (term - t));
         hi = s;
     }
 };
