@@ -18,6 +18,7 @@ namespace {
 
 /// Around every packet, around the blocks of a sum, and some long ones.
 std::vector<index_t> lengths() {
+    if (is_slow_build) return {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 47, 48, 49, 63, 64, 65, 129, 513, 1000};
     std::vector<index_t> all;
     for (index_t n = 1; n <= 70; ++n) all.push_back(n);
     all.insert(all.end(), {127, 128, 129, 511, 512, 513, 1000, 4097});
@@ -133,6 +134,8 @@ TEMPLATE_TEST_CASE("as a column among any number of columns", "[place]", float, 
             if (n <= 40 || k < 4 || k % 8 < 2 || k % 8 == 7) widths.push_back(k);
         }
         if (n < 600) widths.insert(widths.end(), {63, 64, 65, 100, 127, 129, 255, 256, 257, 300});
+        if (is_slow_build) widths = {1, 2, 3, 7, 8, 9, 17, 33, 40};
+        if (is_slow_build && n < 100) widths.push_back(257);
         for (form const f : forms) {
             auto const alone = each_alone(f, a);
             for (index_t const k : widths) {
@@ -203,7 +206,7 @@ TEMPLATE_TEST_CASE("through joint axes", "[place]", float, double, softax::half)
     // Group elements in row-major order: (p, b, q) over {0, 2} holds b groups of p * q, the rows of (b, p * q) over -1.
     std::mt19937 random(5);
     std::vector<index_t> all = lengths();
-    all.insert(all.end(), {72, 96, 120, 144, 240, 360, 1024, 1540, 4096});
+    if (!is_slow_build) all.insert(all.end(), {72, 96, 120, 144, 240, 360, 1024, 1540, 4096});
     for (index_t const n : all) {
         for (index_t const b : {1, 2, 5, 17}) {
             auto const a = rows<TestType>(b, n, random);

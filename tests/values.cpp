@@ -11,6 +11,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using softax::array;
@@ -39,6 +40,7 @@ row<T> row_of(std::vector<T> const& values) {
 
 /// Around every packet of 2 to 64 elements, and some blocks.
 std::vector<index_t> lengths() {
+    if (is_slow_build) return {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 128, 129, 257};
     std::vector<index_t> all;
     for (index_t n = 1; n <= 70; ++n) all.push_back(n);
     all.insert(all.end(), {127, 128, 129, 255, 256, 257});
@@ -54,12 +56,15 @@ std::vector<index_t> places(index_t n) {
     return all;
 }
 
-/// Finite values in [-3, 3].
+/// Finite values in [-3, 3], in [0, 6] for integers.
 template <class T>
 row<T> ordinary(index_t n, unsigned seed = 1) {
     std::mt19937 random(seed);
     auto r = row<T>::uninitialized({n});
-    for (auto& x : r) x = static_cast<T>(static_cast<float>(random() % 601) / 100 - 3);
+    for (auto& x : r) {
+        if constexpr (std::is_integral_v<T>) x = static_cast<T>(random() % 7);
+        else x = static_cast<T>(static_cast<float>(random() % 601) / 100 - 3);
+    }
     return r;
 }
 
@@ -487,7 +492,7 @@ TEST_CASE("probabilities add up to 1 within 4 epsilon whatever their number", "[
             CHECK(std::abs(of_column.value() - 1) <= 4 * reference::exact(std::numeric_limits<T>::epsilon()));
         }
     };
-    index_t const most = is_slow_build ? 1000000 : 10000000;
+    index_t const most = is_slow_build ? 300000 : 10000000;
     for (index_t const n :
          {index_t{1}, index_t{2}, index_t{3}, index_t{10}, index_t{100}, index_t{1000}, index_t{100000}, most}) {
         adds_up(float{}, n);
