@@ -8,10 +8,24 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <ostream>
+#include <string>
 #include <type_traits>
 
 namespace family {
+
+using softax::detail::instruction_set;
+
+/// The instruction set in use: the widest, or a narrower one that SOFTAX_TEST_INSTRUCTION_SET names.
+inline instruction_set const in_use = [] {
+    char const* const name = std::getenv("SOFTAX_TEST_INSTRUCTION_SET");
+    auto const wanted = name == nullptr ? "" : std::string(name);
+    auto& chosen = softax::detail::chosen_instruction_set();
+    if (wanted == "flags") chosen = instruction_set::flags;
+    if (wanted == "avx2" && chosen == instruction_set::avx512) chosen = instruction_set::avx2;
+    return chosen;
+}();
 
 using reference::form;
 using reference::forms;

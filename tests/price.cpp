@@ -71,6 +71,13 @@ std::string heavy_among(std::vector<std::string> const& files) {
     return "";
 }
 
+bool is_kernel_file(std::string const& name) {
+    for (auto const& line : rooms::lines_of(rooms::path_of(name))) {
+        if (line.find("kernels.hpp includes this once for each") != std::string::npos) return true;
+    }
+    return false;
+}
+
 TEST_CASE("each header stands alone and its price is known", "[price]") {
     std::ofstream table("price.txt");  // beside the test program, for people to read after the run
     table << "header                seconds     lines\n";
@@ -85,7 +92,8 @@ TEST_CASE("each header stands alone and its price is known", "[price]") {
         auto const p = price_of("softax/" + name + ".hpp");
         row(name, p);
         CHECK(p.compiles);
-        CHECK(p.lines > 0);
+        // A kernel file by itself is nothing: kernels.hpp includes it once for each instruction set.
+        CHECK((p.lines > 0 || is_kernel_file(name)));
         prices[name] = p;
     }
     auto const scale = price_of("Eigen/Core");

@@ -12,12 +12,14 @@
 //   array               buffer + layout: the owner; knows nothing of Eigen
 //   detail/partition    shape + axes -> outer x reduce x inner
 //   detail/packet       vector registers; the only file that names Eigen::internal
+//   detail/x86          the same for regions of wider instruction sets
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, the quotient and the logarithm
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/apply        every group to a kernel, directly or through a scratch
+//   detail/kernels      all of these, once for each instruction set; which one runs
 //   softmax             the family
 //   eigen               + Eigen objects as views, and back
 //   npy                 + NumPy's .npy files
@@ -25,7 +27,7 @@
 //   softax              the map
 //
 // A header includes only headers above it; tests/rooms holds it to that. The way of the data: view -> canonical axes (all
-// errors here) -> not row-major? copied once -> partition -> row or panel kernel -> packets.
+// errors here) -> not row-major? copied once -> partition -> row, panel or strip kernel -> packets.
 #pragma once
 
 #include "array.hpp"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "array.hpp"
-#include "detail/apply.hpp"
+#include "detail/kernels.hpp"
 
 namespace softax {
 
@@ -114,7 +114,7 @@ void apply(In const* x, Out* y, index_list const& shape, index_list const& reduc
         std::fill_n(y, results, static_cast<Out>(-std::numeric_limits<float>::infinity()));
         return;
     }
-    application<Form, In, Out>(partition_of(shape, reduced))(x, y);
+    apply_groups<Form>(x, y, partition_of(shape, reduced));
 }
 
 /// Any strides in, row-major out, which may be the input itself if that is row-major too.

@@ -2,19 +2,8 @@
 //
 // Kernels take float and double, groups in one run (row) or side by side (panel). Elements of other types, groups in several
 // pieces, and rows too short to fill packets are gathered into a scratch, worked on in place there, and scattered.
-#pragma once
-
-#include <concepts>
-
-#include "../dtype.hpp"
-#include "buffer.hpp"
-#include "panel.hpp"
-#include "partition.hpp"
-#include "strip.hpp"
-#include "traverse.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 /// Bytes of scratch for a panel, about half of an L2 cache.
 inline constexpr index_t scratch_bytes = index_t{1} << 18;
@@ -24,12 +13,16 @@ struct plan {
     enum class kernel { row, panel, strip } which;
     bool is_staged;
     index_t outer_block, inner_block;
+
+    template <class T>
+    static constexpr plan of(partition const& p, bool is_direct) noexcept;
 };
 
 template <class T>
-constexpr plan plan_of(partition const& p, bool is_direct) noexcept {
-    using enum plan::kernel;
-    constexpr index_t width = panel_workspace<T>::width, packets = 2 * packet<T>::lanes;
+constexpr plan plan::of(partition const& p, bool is_direct) noexcept {
+    using enum kernel;
+    constexpr index_t width = panel_workspace<T>::width,
+                      packets = 64 / static_cast<index_t>(sizeof(T));  // a cache line, one packet or more
     index_t const last = p.outer.empty() ? 1 : p.outer.back();
     bool const is_short = p.count < short_group;
     if (is_direct && p.reduce.size() <= 1) {
@@ -115,7 +108,7 @@ class application {
 public:
     explicit application(partition const& p)
         : p_(p),
-          plan_(plan_of<T>(p, is_direct)),
+          plan_(plan::of<T>(p, is_direct)),
           scratch_(plan_.is_staged ? p.count * columns() : 0),
           gather_(plan_.is_staged ? p.count * columns() : 0, columns()) {}
 
@@ -192,5 +185,11 @@ private:
     panel_workspace<T> workspace_;
 };
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+/// application(p)(x, y): the door to this instruction set.
+template <form Form, class In, class Out>
+void run_groups(In const* x, Out* y, partition const& p) {
+    application<Form, In, Out>{p}(x, y);
+}
+
+SOFTAX_KERNELS_END
+#endif

@@ -3,12 +3,8 @@
 // x is reduced by multiples of ln 2 as it stands, not after m was subtracted: exp(x) = 2^j exp(r), so nothing is rounded away
 // when x and m are far apart. What is returned is 2^(j - k + bias) exp(r), where 2^k is the power of two next to exp(m): the
 // factor 2^bias keeps every value normal, down to those whose quotient is 0, and cancels in the quotient like exp(m) itself.
-#pragma once
-
-#include "packet.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 template <class T>
 struct exp_constants;
@@ -65,20 +61,26 @@ constexpr T exponent_of(T magic) noexcept {
     return (c::magic + T(c::bias + c::exponent_bias)) - magic;
 }
 
+template <class T>
+EIGEN_STRONG_INLINE packet<T> term(int i) noexcept {
+    return packet<T>::set(exp_constants<T>::coefficient[i]);
+}
+
 /// exp(r) - 1 = r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
 EIGEN_STRONG_INLINE packet<float> exp_less_one(packet<float> r) noexcept {
-    auto const c = [](int i) { return packet<float>::set(exp_constants<float>::coefficient[i]); };
     packet<float> const r2 = r * r;
-    packet<float> const q = madd(madd(c(4), r2, madd(c(3), r, c(2))), r2, madd(c(1), r, c(0)));
+    packet<float> const q = madd(madd(term<float>(4), r2, madd(term<float>(3), r, term<float>(2))), r2,
+                                 madd(term<float>(1), r, term<float>(0)));
     return madd(q, r2, r);
 }
 
 EIGEN_STRONG_INLINE packet<double> exp_less_one(packet<double> r) noexcept {
-    auto const c = [](int i) { return packet<double>::set(exp_constants<double>::coefficient[i]); };
     packet<double> const r2 = r * r, r4 = r2 * r2;
-    packet<double> const low = madd(madd(c(3), r, c(2)), r2, madd(c(1), r, c(0)));
-    packet<double> const high = madd(madd(c(7), r, c(6)), r2, madd(c(5), r, c(4)));
-    packet<double> const q = madd(madd(madd(c(9), r, c(8)), r4, high), r4, low);
+    packet<double> const low =
+        madd(madd(term<double>(3), r, term<double>(2)), r2, madd(term<double>(1), r, term<double>(0)));
+    packet<double> const high =
+        madd(madd(term<double>(7), r, term<double>(6)), r2, madd(term<double>(5), r, term<double>(4)));
+    packet<double> const q = madd(madd(madd(term<double>(9), r, term<double>(8)), r4, high), r4, low);
     return madd(q, r2, r);
 }
 
@@ -106,5 +108,5 @@ EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot<T> const& at) noexce
     return (packet<T>::set(T(1)) + e.less_one) * e.power;
 }
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+SOFTAX_KERNELS_END
+#endif

@@ -2,18 +2,14 @@
 //
 // Works on a panel of columns at a time, row by row, so that memory is touched in runs; what belongs to a column (maximum,
 // pivot, sums) waits in a small workspace. Sums go in the order of sum.hpp, so a column has the bits of the same row.
-#pragma once
-
-#include "row.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 /// What belongs to the columns of a panel.
 template <class T>
 struct panel_workspace {
-    /// Wide enough that a page is not left after one packet, narrow enough that the workspace stays in L1.
-    static constexpr index_t width = 1024 / static_cast<index_t>(sizeof(T));
+    /// Wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
+    static constexpr index_t width = 8192 / (sum_lanes * static_cast<index_t>(sizeof(T)));
 
     alignas(64) T m[width], shift[width], floor[width], magic[width];
     alignas(64) T equal[width], log[width];
@@ -161,5 +157,5 @@ void panel_kernel(T const* x, index_t x_row, T* y, index_t y_row, index_t n, ind
     if constexpr (Form == form::log_softmax) panel_subtract(x, x_row, y, y_row, n, columns, w);
 }
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+SOFTAX_KERNELS_END
+#endif

@@ -2,12 +2,8 @@
 //
 // Three passes: maximum, sum of exponentials, and what is made of them. The tail takes the packet path of the body, so a
 // result never depends on its place.
-#pragma once
-
-#include "sum.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 /// Groups of fewer elements are not for row and panel: they go to strip.
 inline constexpr index_t short_group = 48;
@@ -120,5 +116,5 @@ void row_kernel(T const* x, T* y, index_t n) noexcept {
     }
 }
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+SOFTAX_KERNELS_END
+#endif

@@ -3,12 +3,8 @@
 // Asked for by 16 rows of 65,536 columns (0.43 of the panel kernel's time) and 65,536 rows of 10 and 3 elements, which the row
 // kernel cannot fill packets with (0.3 of the panel kernel's time behind a transposed scratch): benchmarks/shapes.cpp.
 // Groups of fewer than short_group elements are always summed here, in order in one lane.
-#pragma once
-
-#include "row.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 /// Groups side by side: element i of group j lies at i * row + j * column.
 struct lattice {
@@ -130,5 +126,5 @@ private:
     alignas(64) T e_[short_group][width];
 };
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+SOFTAX_KERNELS_END
+#endif

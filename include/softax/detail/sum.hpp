@@ -4,18 +4,8 @@
 // errors kept; the lanes of a chunk are added as a tree, and the chunks in order, in double or double-double. A result
 // therefore has the same bits along every axis, in every batch and layout, and a sum of any length is as good as exact
 // before it is rounded.
-#pragma once
-
-#include <algorithm>
-#include <cmath>
-
-#include "exponential.hpp"
-
-namespace softax::detail {
-inline namespace SOFTAX_ISA {
-
-/// What a kernel makes of a group.
-enum class form { softmax, log_softmax, logsumexp };
+#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
 
 inline constexpr index_t chunk = 512;
 /// At least a packet of either type.
@@ -164,5 +154,5 @@ T log_sum_of(log_terms<T> const& g) noexcept {
     return static_cast<T>(sum.hi + (sum.lo + log.lo));
 }
 
-}  // namespace SOFTAX_ISA
-}  // namespace softax::detail
+SOFTAX_KERNELS_END
+#endif

@@ -1,0 +1,171 @@
+// x86: packets for the regions of kernels.hpp, under the names of packet.hpp.
+//
+// Eigen's packets are as wide as the compiler flags say, so a region needs vectors of its own: those of GCC and Clang, which
+// become whatever instructions the region has, and intrinsics where a plain operator does not say which.
+#ifdef SOFTAX_PACKET_BYTES  // kernels.hpp includes this once for each region
+SOFTAX_KERNELS_BEGIN
+
+template <class T>
+inline constexpr T ones_then_zeros[32] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+template <class T>
+struct packet {
+    static constexpr std::size_t bytes = SOFTAX_PACKET_BYTES;
+    static constexpr index_t lanes = static_cast<index_t>(bytes / sizeof(T));
+    static constexpr bool has_fma = true;
+    typedef T raw_type __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
+
+    raw_type raw;
+
+    // x - 0 is x, also for -0 and NaN.
+    EIGEN_ALWAYS_INLINE static packet set(T x) noexcept { return {x - raw_type{}}; }
+    EIGEN_ALWAYS_INLINE static packet load(T const* p) noexcept {
+        packet r;
+        __builtin_memcpy(&r.raw, p, bytes);
+        return r;
+    }
+    EIGEN_ALWAYS_INLINE void store(T* p) const noexcept { __builtin_memcpy(p, &raw, bytes); }
+    EIGEN_ALWAYS_INLINE T first() const noexcept { return raw[0]; }
+
+    /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
+    EIGEN_ALWAYS_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
+        if (live == lanes) return load(p);
+        auto const mask = mask_of(live);
+#if SOFTAX_PACKET_BYTES == 64
+        packet const rest = set(fill);
+        if constexpr (sizeof(T) == 4) return {(raw_type)_mm512_mask_loadu_ps((__m512)rest.raw, mask, p)};
+        if constexpr (sizeof(T) == 8) return {(raw_type)_mm512_mask_loadu_pd((__m512d)rest.raw, mask, p)};
+#else
+        raw_type x;
+        if constexpr (sizeof(T) == 4) x = (raw_type)_mm256_maskload_ps(p, (__m256i)mask);
+        if constexpr (sizeof(T) == 8) x = (raw_type)_mm256_maskload_pd(p, (__m256i)mask);
+        return {(raw_type)(((bits)x & mask) | ((bits)set(fill).raw & ~mask))};
+#endif
+    }
+
+    /// Writes the first live lanes and nothing else.
+    EIGEN_ALWAYS_INLINE void store(T* p, index_t live) const noexcept {
+        if (live == lanes) return store(p);
+        auto const mask = mask_of(live);
+#if SOFTAX_PACKET_BYTES == 64
+        if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, mask, (__m512)raw);
+        if constexpr (sizeof(T) == 8) _mm512_mask_storeu_pd(p, mask, (__m512d)raw);
+#else
+        if constexpr (sizeof(T) == 4) _mm256_maskstore_ps(p, (__m256i)mask, (__m256)raw);
+        if constexpr (sizeof(T) == 8) _mm256_maskstore_pd(p, (__m256i)mask, (__m256d)raw);
+#endif
+    }
+
+    /// 1 in the first live lanes, 0 in the others, 0 <= live <= lanes.
+    EIGEN_ALWAYS_INLINE static packet ones(index_t live) noexcept { return load(ones_then_zeros<T> + (16 - live)); }
+
+    friend EIGEN_ALWAYS_INLINE packet operator+(packet a, packet b) noexcept { return {a.raw + b.raw}; }
+    friend EIGEN_ALWAYS_INLINE packet operator-(packet a, packet b) noexcept { return {a.raw - b.raw}; }
+    friend EIGEN_ALWAYS_INLINE packet operator*(packet a, packet b) noexcept { return {a.raw * b.raw}; }
+    friend EIGEN_ALWAYS_INLINE packet operator/(packet a, packet b) noexcept { return {a.raw / b.raw}; }
+
+    using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    typedef integer bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
+
+private:
+#if SOFTAX_PACKET_BYTES == 64
+    using mask_type = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
+    EIGEN_ALWAYS_INLINE static mask_type mask_of(index_t live) noexcept {
+        return static_cast<mask_type>((1u << live) - 1u);
+    }
+#else
+    EIGEN_ALWAYS_INLINE static bits mask_of(index_t live) noexcept { return (bits)(ones(live).raw != raw_type{}); }
+#endif
+};
+
+/// a * b + c, rounded once.
+EIGEN_ALWAYS_INLINE packet<float> madd(packet<float> a, packet<float> b, packet<float> c) noexcept {
+    using raw = packet<float>::raw_type;
+#if SOFTAX_PACKET_BYTES == 64
+    return {(raw)_mm512_fmadd_ps((__m512)a.raw, (__m512)b.raw, (__m512)c.raw)};
+#else
+    return {(raw)_mm256_fmadd_ps((__m256)a.raw, (__m256)b.raw, (__m256)c.raw)};
+#endif
+}
+
+EIGEN_ALWAYS_INLINE packet<double> madd(packet<double> a, packet<double> b, packet<double> c) noexcept {
+    using raw = packet<double>::raw_type;
+#if SOFTAX_PACKET_BYTES == 64
+    return {(raw)_mm512_fmadd_pd((__m512d)a.raw, (__m512d)b.raw, (__m512d)c.raw)};
+#else
+    return {(raw)_mm256_fmadd_pd((__m256d)a.raw, (__m256d)b.raw, (__m256d)c.raw)};
+#endif
+}
+
+/// The larger lane. Where a is NaN the result is NaN: the instruction gives its second operand then.
+EIGEN_ALWAYS_INLINE packet<float> max(packet<float> a, packet<float> b) noexcept {
+    using raw = packet<float>::raw_type;
+#if SOFTAX_PACKET_BYTES == 64
+    return {(raw)_mm512_maskz_max_ps(0xffff, (__m512)b.raw, (__m512)a.raw)};
+#else
+    return {(raw)_mm256_max_ps((__m256)b.raw, (__m256)a.raw)};
+#endif
+}
+
+EIGEN_ALWAYS_INLINE packet<double> max(packet<double> a, packet<double> b) noexcept {
+    using raw = packet<double>::raw_type;
+#if SOFTAX_PACKET_BYTES == 64
+    return {(raw)_mm512_maskz_max_pd(0xff, (__m512d)b.raw, (__m512d)a.raw)};
+#else
+    return {(raw)_mm256_max_pd((__m256d)b.raw, (__m256d)a.raw)};
+#endif
+}
+
+/// x where a and b differ, else 0.
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
+    using bits = typename packet<T>::bits;
+    return {(typename packet<T>::raw_type)((bits)x.raw & ~(bits)(a.raw == b.raw))};
+}
+
+/// m where abs(m) > limit, else 0; 0 where m is NaN.
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
+    using bits = typename packet<T>::bits;
+    bits const is_above = (bits)(m.raw > limit.raw) | (bits)(-m.raw > limit.raw);
+    return {(typename packet<T>::raw_type)((bits)m.raw & is_above)};
+}
+
+/// As for Eigen's packets: keeps the optimizer from seeing through x where -ffast-math would let it.
+template <class T>
+EIGEN_ALWAYS_INLINE T opaque(T x) noexcept {
+#ifdef __FAST_MATH__
+    if constexpr (std::is_scalar_v<T>) {
+        asm("" : "+x"(x));
+    } else {
+        asm("" : "+x"(x.raw));
+    }
+#endif
+    return x;
+}
+
+/// The low bits of every lane moved to where the exponent is.
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
+    return {(typename packet<T>::raw_type)((typename packet<T>::bits)x.raw << (std::numeric_limits<T>::digits - 1))};
+}
+
+/// Asks for the cache line at p, which need not exist.
+template <class T>
+EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
+    __builtin_prefetch(p);
+}
+
+/// The largest lane of x.
+template <class T>
+EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
+    T lane[packet<T>::lanes];
+    x.store(lane);
+    for (index_t width = packet<T>::lanes / 2; width > 0; width /= 2) {
+        for (index_t i = 0; i < width; ++i) lane[i] = lane[i] < lane[i + width] ? lane[i + width] : lane[i];
+    }
+    return lane[0];
+}
+
+SOFTAX_KERNELS_END
+#endif
