@@ -1,4 +1,4 @@
-// kernels: the kernels for the instruction set of the compiler flags, and on x86-64 for wider ones that the processor may have.
+// kernels: the kernels for the instruction set of the compiler flags and, where these say nothing of vectors, for wider ones.
 //
 // One source, no flags: the kernel files are included once for each target. The first time packets are Eigen's; each further
 // time stands in a region that the compiler is told to compile for AVX2 or AVX-512, with packets of x86.hpp under the same
@@ -16,7 +16,8 @@
 #include "partition.hpp"
 #include "traverse.hpp"
 
-#if !defined(SOFTAX_NO_REGIONS) && !defined(EIGEN_DONT_VECTORIZE) && defined(__x86_64__) && !defined(__AVX512F__) && \
+// Flags that are wide already have been meant.
+#if !defined(SOFTAX_NO_REGIONS) && !defined(EIGEN_DONT_VECTORIZE) && defined(__x86_64__) && !defined(__AVX2__) && \
     ((defined(__GNUC__) && __GNUC__ >= 12) || (defined(__clang__) && __clang_major__ >= 14))
 #define SOFTAX_HAS_REGIONS 1
 #endif
