@@ -106,7 +106,8 @@ void panel_divide(T* y, index_t y_row, index_t n, index_t columns, panel_workspa
         w.shift[j] = static_cast<T>(w.sum[j].hi);
         w.floor[j] = static_cast<T>((w.sum[j].hi - static_cast<double>(w.shift[j])) + w.sum[j].lo);
     }
-    for (index_t j = 0; j < columns; j += P::lanes) {
+    // The second bound never ends the loop; without it GCC 12 at -O3 sees a store beyond the workspace that cannot be.
+    for (index_t j = 0; j < columns && j < w.width; j += P::lanes) {
         auto const by = quotient<T>::by(P::load(w.shift + j), P::load(w.floor + j));
         by.hi.store(w.shift + j);
         by.lo.store(w.floor + j);
