@@ -1,7 +1,7 @@
 // strip: the kernel for many short groups, a few cache lines of columns at a time with their elements kept in L1.
 //
-// Asked for by 16 rows of 65,536 columns (0.43 of the panel kernel's time) and 65,536 rows of 10 and 3 elements, which the row
-// kernel cannot fill packets with (0.3 of the panel kernel's time behind a transposed scratch): benchmarks/shapes.cpp.
+// Asked for by 16 rows of 65,536 columns, which take 0.52 of the panel kernel's time here, and by 65,536 rows of 10 and of 3
+// elements, 0.44 and 0.27 of its time behind a transposed scratch (AVX2, benchmarks/shapes.cpp).
 // Groups of fewer than short_group elements are always summed here, in order in one lane.
 #ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN

@@ -1,9 +1,9 @@
 // sum: adds up the exponentials of a group, in one order whatever the kernel, and finishes a group from its sums.
 //
-// Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes; a short group has one lane (see strip). A lane is added in order with its rounding
-// errors kept; the lanes of a chunk are added as a tree, and the chunks in order, in double or double-double. A result
-// therefore has the same bits along every axis, in every batch and layout, and a sum of any length is as good as exact
-// before it is rounded.
+// Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes; a short group has one lane (see strip).
+// A lane is added in order with its rounding errors kept; the lanes of a chunk are added as a tree, and the chunks in order,
+// in double or double-double. A result therefore has the same bits along every axis, in every batch and layout, and a sum of
+// any length is as good as exact before it is rounded.
 #ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
