@@ -153,16 +153,5 @@ EIGEN_STRONG_INLINE void prefetch(T const* p) noexcept {
     Eigen::internal::prefetch(p);
 }
 
-/// The largest lane of x.
-template <class T>
-EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
-    alignas(64) T lane[packet<T>::lanes];
-    x.store(lane);
-    for (index_t width = packet<T>::lanes / 2; width > 0; width /= 2) {
-        for (index_t i = 0; i < width; ++i) lane[i] = lane[i] < lane[i + width] ? lane[i + width] : lane[i];
-    }
-    return lane[0];
-}
-
 }  // namespace SOFTAX_ISA
 }  // namespace softax::detail

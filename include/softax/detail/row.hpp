@@ -8,6 +8,17 @@ SOFTAX_KERNELS_BEGIN
 /// Groups of fewer elements are not for row and panel: they go to strip.
 inline constexpr index_t short_group = 48;
 
+/// The largest lane of x.
+template <class T>
+EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
+    alignas(64) T lane[packet<T>::lanes];
+    x.store(lane);
+    for (index_t width = packet<T>::lanes / 2; width > 0; width /= 2) {
+        for (index_t i = 0; i < width; ++i) lane[i] = lane[i] < lane[i + width] ? lane[i + width] : lane[i];
+    }
+    return lane[0];
+}
+
 /// The largest of x[0, n), n >= 1; -inf if there is none above it. A NaN may or may not show.
 template <class T>
 T row_max(T const* x, index_t n) noexcept {

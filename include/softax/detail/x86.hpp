@@ -156,16 +156,5 @@ EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
     __builtin_prefetch(p);
 }
 
-/// The largest lane of x.
-template <class T>
-EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
-    T lane[packet<T>::lanes];
-    x.store(lane);
-    for (index_t width = packet<T>::lanes / 2; width > 0; width /= 2) {
-        for (index_t i = 0; i < width; ++i) lane[i] = lane[i] < lane[i + width] ? lane[i + width] : lane[i];
-    }
-    return lane[0];
-}
-
 SOFTAX_KERNELS_END
 #endif
