@@ -54,7 +54,7 @@ void bare_exp(float const* x, float* y, index_t n) {
     using packet = softax::detail::packet<float>;
     auto const at = softax::detail::pivot<float>::of(packet::set(4));
     for (index_t i = 0; i + packet::lanes <= n; i += packet::lanes) {
-        softax::detail::exp_scaled(packet::load(x + i), at).store(y + i);
+        softax::detail::reduced_exp<float>::of<way::plain>(packet::load(x + i), at, scale).value().store(y + i);
     }
 }
 

@@ -20,13 +20,13 @@ struct plan {
 
 template <class T>
 constexpr plan plan::of(partition const& p, bool is_direct) noexcept {
-    using enum kernel;
-    constexpr index_t width = panel_workspace<T>::width,
+    constexpr index_t width = panel<T>::width,
                       packets = 64 / static_cast<index_t>(sizeof(T));  // a cache line, one packet or more
     index_t const last = p.outer.empty() ? 1 : p.outer.back();
+    using enum kernel;
     bool const is_short = p.count < short_group;
     if (is_direct && p.reduce.size() <= 1) {
-        if (p.inner == 1) return {is_short ? strip : row, false, is_short ? last : 1, 1};
+        if (p.inner == 1) return {is_short ? strip : row, false, last, 1};
         if (is_short && (p.inner >= packets || last == 1)) return {strip, false, 1, p.inner};
         if (!is_short && p.inner >= packets) return {panel, false, 1, std::min(p.inner, width)};
     }
@@ -147,8 +147,8 @@ private:
         if (plan_.is_staged) return run_staged(x, y, outer, inner);
         if constexpr (is_direct) {
             index_t const row = p_.reduce.empty() ? 0 : p_.reduce_strides[0];
-            lattice const at = {row, p_.inner > 1 ? 1 : p_.count};
-            run_kernel(x, y, at, outer * inner);
+            index_t const column = p_.inner > 1 ? 1 : p_.count;
+            run_kernel({x, row, column}, {y, row, column}, outer * inner);
         }
     }
 
@@ -158,7 +158,7 @@ private:
         index_t const columns = outer * inner;
         T* const s = scratch_.data();
         gather_(s, x, b, columns);
-        run_kernel(s, s, {columns, 1}, columns);
+        run_kernel({s, columns, 1}, {s, columns, 1}, columns);
         if constexpr (Form == form::logsumexp) {
             // Groups that are neighbours here are neighbours in the result.
             for (index_t j = 0; j < columns; ++j) y[j] = static_cast<Out>(gather_.restored(s[j], j));
@@ -167,14 +167,15 @@ private:
         }
     }
 
-    void run_kernel(T const* x, T* y, lattice at, index_t groups) noexcept {
+    void run_kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
         switch (plan_.which) {
             case plan::kernel::row:
-                return row_kernel<Form>(x, y, p_.count);
+                return row<Form, T>(p_.count, asked_)
+                    .kernel(x.data, x.column, y.data, Form == form::logsumexp ? 1 : y.column, groups);
             case plan::kernel::panel:
-                return panel_kernel<Form>(x, at.row, y, at.row, p_.count, groups, workspace_);
+                return panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, p_.count, groups, asked_);
             case plan::kernel::strip:
-                return strip<T>::template kernel<Form>(x, at, y, at, p_.count, groups);
+                return strip<T>::template kernel<Form>(x, y, p_.count, groups, asked_);
         }
     }
 
@@ -182,7 +183,8 @@ private:
     plan plan_;
     buffer<T> scratch_;
     gatherer<In, T> gather_;
-    panel_workspace<T> workspace_;
+    panel<T> panel_;
+    request<T> asked_ = request<T>::of(1, -std::numeric_limits<double>::infinity());
 };
 
 /// application(p)(x, y): the door to this instruction set.

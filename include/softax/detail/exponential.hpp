@@ -9,49 +9,77 @@ SOFTAX_KERNELS_BEGIN
 template <class T>
 struct exp_constants;
 
+/// How elements come to the exponential: as they are, or by the factor, shift and mantissa of their call and group. Where
+/// these do nothing both give the same bits, so which is taken is a matter of speed.
+enum class way { plain, general };
+
 // floor: exp(-131) * 2^64 is still normal; divided by any sum it is exactly 0.
 // wide: from there on x - m is exact for every x in [m - floor, m] (Sterbenz), so m is taken off first.
 // The coefficients of r^2, r^3, ... minimize the relative error of 1 + r + r^2 q(r) on [-ln 2 / 2, ln 2 / 2] (Remez, least
-// squares): 2^-28.2 for float, 2^-57 for double. With fused multiply-add ln2_high is ln 2 rounded; without, its product with
-// j is exact.
+// squares): 2^-28.2 for float, 2^-57 for double. The product of ln2_high with any j is exact.
 template <>
 struct exp_constants<float> {
-    static constexpr bool fma = packet<float>::has_fma;
     static constexpr float floor = 131, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
     static constexpr int bias = 64, exponent_bias = 127;
-    static constexpr float ln2_high = fma ? 0x1.62e43p-1f : 0x1.62e8p-1f,
-                           ln2_low = fma ? -0x1.05c61p-29f : -0x1.e8082ep-16f;
+    static constexpr float ln2_high = 0x1.62e8p-1f, ln2_low = -0x1.e8082ep-16f;
     static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f,
                                             0x1.6a215ap-10f};
 };
 
 template <>
 struct exp_constants<double> {
-    static constexpr bool fma = packet<double>::has_fma;
     static constexpr double floor = 800, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
     static constexpr int bias = 200, exponent_bias = 1023;
-    static constexpr double ln2_high = fma ? 0x1.62e42fefa39efp-1 : 0x1.62e42fefap-1;
-    static constexpr double ln2_low = fma ? 0x1.abc9e3b39803fp-56 : 0x1.cf79abc9e3b3ap-40;
+    static constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
     static constexpr double coefficient[] = {0x1.000000000000cp-1,  0x1.5555555555511p-3,  0x1.555555554fea9p-5,
                                              0x1.111111112217dp-7,  0x1.6c16c185f69edp-10, 0x1.a01a0148a0564p-13,
                                              0x1.a01995be45928p-16, 0x1.71dee1c8a3d4cp-19, 0x1.28b112d4dc832p-22,
                                              0x1.adeac49536391p-26};
 };
 
-/// What the exponential needs to know of a group with maximum m, one group a lane. All NaN where m is NaN or infinite.
+/// What a call asks of the kernels beside the form: exp is taken of scale * x, and every group has one more logit, extra.
+template <class T>
+struct request {
+    T factor;    // a power of two with the sign of the scale: x is multiplied by it as it is loaded, exactly
+    T mantissa;  // what is left of the scale, in [1, 2): it enters where x is reduced, and its product is not rounded
+    T extra;     // as it enters exp, not scaled; -inf is none
+    T extra_over_mantissa, log2_e_mantissa, wide_over_mantissa, floor_over_mantissa;
+
+    static request of(double scale, double extra) noexcept {
+        using c = exp_constants<T>;
+        int exponent = 0;
+        T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
+        T const factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted),
+                mantissa = f == 0 ? T(1) : f;
+        T const other = static_cast<T>(extra);
+        return {
+            factor, mantissa, other, other / mantissa, c::log2_e * mantissa, c::wide / mantissa, c::floor / mantissa};
+    }
+
+    bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }
+    bool has_extra() const noexcept { return extra != -std::numeric_limits<T>::infinity(); }
+
+    /// What to take for the maximum of a group whose elements, times factor, have the maximum m.
+    T pivot_of(T m) const noexcept { return m < extra_over_mantissa ? extra_over_mantissa : m; }
+};
+
+/// What the exponential needs to know of a group, one group a lane. All NaN where its maximum is NaN or infinite.
 template <class T>
 struct pivot {
-    packet<T> shift;  // m where it is large, else 0
+    packet<T> shift;  // the maximum where it is large, else 0
     packet<T> floor;  // x - shift below is as good as -inf
     packet<T> magic;  // rounds to an integer and holds bias - k
 
-    EIGEN_STRONG_INLINE static pivot of(packet<T> m) noexcept {
+    EIGEN_STRONG_INLINE static pivot of(packet<T> m, request<T> const& asked) noexcept {
         using P = packet<T>;
         using c = exp_constants<T>;
-        P const shift = zero_unless_above(m, P::set(c::wide)), rest = m - shift;
-        P const k = opaque(madd(rest, P::set(c::log2_e), P::set(c::magic))) - P::set(c::magic);
-        return {shift, rest - P::set(c::floor), P::set(c::magic + T(c::bias + c::exponent_bias)) - k};
+        P const shift = zero_unless_above(m, P::set(asked.wide_over_mantissa)), rest = m - shift;
+        P const k = opaque(madd(rest, P::set(asked.log2_e_mantissa), P::set(c::magic))) - P::set(c::magic);
+        return {shift, rest - P::set(asked.floor_over_mantissa), P::set(c::magic + T(c::bias + c::exponent_bias)) - k};
     }
+
+    /// pivot::of for one group.
+    EIGEN_STRONG_INLINE static pivot of(T m, request<T> const& asked) noexcept { return of(packet<T>::set(m), asked); }
 };
 
 /// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.
@@ -84,28 +112,71 @@ EIGEN_STRONG_INLINE packet<double> exp_less_one(packet<double> r) noexcept {
     return madd(q, r2, r);
 }
 
-/// exp(x - shift) = power (1 + less_one), power being 2^(j - k + bias).
+/// The scale of a call in packets.
+template <class T>
+struct scaling {
+    packet<T> factor, mantissa, log2_e;
+
+    EIGEN_STRONG_INLINE static scaling of(request<T> const& asked) noexcept {
+        using P = packet<T>;
+        return {P::set(asked.factor), P::set(asked.mantissa), P::set(asked.log2_e_mantissa)};
+    }
+
+    /// x as the other functions expect it.
+    template <way Way>
+    EIGEN_STRONG_INLINE packet<T> factored(packet<T> x) const noexcept {
+        return Way == way::plain ? x : x * factor;
+    }
+
+    /// (x - m) mantissa - log, x not yet factored.
+    EIGEN_STRONG_INLINE packet<T> log_softmax(packet<T> x, packet<T> m, packet<T> minus_log) const noexcept {
+        return madd(x * factor - m, mantissa, minus_log);
+    }
+
+    /// x * mantissa + other, other being an exact number next to -x * mantissa.
+    EIGEN_STRONG_INLINE packet<T> sum(packet<T> x, packet<T> other) const noexcept {
+        using P = packet<T>;
+        if constexpr (P::has_fma) return madd(x, mantissa, other);
+        // The product in two parts (Veltkamp, Dekker), since nothing else keeps what rounding takes from it.
+        P const split = P::set(T(index_t{1} << (std::numeric_limits<T>::digits + 1) / 2) + T(1));
+        P const xs = opaque(x * split), ms = opaque(mantissa * split);
+        P const xh = opaque(xs - opaque(xs - x)), mh = opaque(ms - opaque(ms - mantissa));
+        P const xl = x - xh, ml = mantissa - mh, p = opaque(x * mantissa);
+        P const left = xl * ml - opaque(opaque(opaque(p - xh * mh) - xl * mh) - xh * ml);
+        return opaque(p + other) + left;
+    }
+};
+
+/// exp((x - shift) mantissa) = power (1 + less_one), power being 2^(j - k + bias).
 template <class T>
 struct reduced_exp {
     packet<T> less_one, power;
 
-    EIGEN_STRONG_INLINE static reduced_exp of(packet<T> x, pivot<T> const& at) noexcept {
+    template <way Way>
+    EIGEN_STRONG_INLINE static reduced_exp of(packet<T> x, pivot<T> const& at, scaling<T> const& scale) noexcept {
         using P = packet<T>;
         using c = exp_constants<T>;
-        x = max(x - at.shift, at.floor);
-        P const z = opaque(madd(x, P::set(c::log2_e), at.magic));
-        P const j = opaque(z - at.magic);
-        P const r = madd(j, P::set(-c::ln2_low), madd(j, P::set(-c::ln2_high), x));
-        return {exp_less_one(r), power_of_low_bits(z)};
+        x = max(Way == way::plain ? x : x - at.shift, at.floor);
+        P const z = opaque(madd(x, Way == way::plain ? P::set(c::log2_e) : scale.log2_e, at.magic));
+        P const j = opaque(z - at.magic), high = P::set(-c::ln2_high);
+        P const rest = Way == way::plain ? madd(j, high, x) : scale.sum(x, j * high);
+        return {exp_less_one(madd(j, P::set(-c::ln2_low), rest)), power_of_low_bits(z)};
     }
+
+    /// 2^bias exp((x - m) mantissa), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.71
+    /// epsilon. 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
+    EIGEN_STRONG_INLINE packet<T> value() const noexcept { return madd(less_one, power, power); }
 };
 
-/// 2^bias exp(x - m), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.71 epsilon.
-/// 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
+/// The exponential of the extra logit in every group.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> exp_scaled(packet<T> x, pivot<T> const& at) noexcept {
-    auto const e = reduced_exp<T>::of(x, at);
-    return (packet<T>::set(T(1)) + e.less_one) * e.power;
+EIGEN_STRONG_INLINE packet<T> extra_exp(pivot<T> const& at, request<T> const& asked) noexcept {
+    using P = packet<T>;
+    auto const scale = scaling<T>::of(asked);
+    // As an element at which mantissa * x would be extra.
+    P const x = scale.sum(P::set(T(0)) - at.shift, P::set(asked.extra));
+    pivot<T> const unscaled = {P::set(T(0)), at.floor * scale.mantissa, at.magic};
+    return reduced_exp<T>::template of<way::plain>(x, unscaled, scale).value();
 }
 
 SOFTAX_KERNELS_END

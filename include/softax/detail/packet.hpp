@@ -100,6 +100,12 @@ EIGEN_STRONG_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
     return {Eigen::internal::pmax(a.raw, b.raw)};
 }
 
+/// The largest lane; where one is NaN, any of them or NaN.
+template <class T>
+EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
+    return Eigen::internal::predux_max(x.raw);
+}
+
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {

@@ -6,9 +6,13 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Groups side by side: element i of group j lies at i * row + j * column.
+/// Groups side by side: element i of group j lies at data[i * row + j * column].
+template <class T>
 struct lattice {
+    T* data;
     index_t row, column;
+
+    T& operator()(index_t i, index_t j) const noexcept { return data[i * row + j * column]; }
 };
 
 template <class T>
@@ -19,49 +23,48 @@ public:
     /// Columns of one strip: four cache lines, which the prefetchers follow better than one.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), width = 4 * line;
 
-    /// softmax or log_softmax of groups of n < short_group elements at x into y, or the logsumexp of group j into y[j].
+    /// softmax or log_softmax of groups of n < short_group elements of x into y, or the logsumexp of group j into y.data[j].
     /// y may be x if both lattices are one.
     template <form Form>
-    static void kernel(T const* x, lattice x_at, T* y, lattice y_at, index_t n, index_t groups) noexcept {
-        strip s;
+    static void kernel(lattice<T const> x, lattice<T> y, index_t n, index_t groups, request<T> const& asked) noexcept {
+        strip s(asked);
         for (index_t j = 0; j < groups; j += width) {
             index_t const live = std::min(width, groups - j);
-            s.load(x + j * x_at.column, x_at, n, live);
+            s.load({&x(0, j), x.row, x.column}, n, live);
             s.template finish<Form>(n);
             if constexpr (Form == form::logsumexp) {
-                std::copy_n(s.e_[0], live, y + j);
+                std::copy_n(s.e_[0], live, y.data + j);
             } else {
-                s.store(y + j * y_at.column, y_at, n, live);
+                s.store({&y(0, j), y.row, y.column}, n, live);
             }
         }
     }
 
 private:
-    void load(T const* x, lattice at, index_t n, index_t live) noexcept {
-        if (at.column == 1 && live == width) {
+    explicit strip(request<T> const& asked) noexcept : asked_(asked), scale_(scaling<T>::of(asked)) {}
+
+    void load(lattice<T const> x, index_t n, index_t live) noexcept {
+        if (x.column == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) P::load(x + i * at.row + p).store(e_[i] + p);
-                for (index_t p = 0; p < width; p += line) prefetch(x + i * at.row + width + p);
-            }
-        } else if (live == width) {
-            for (index_t i = 0; i < n; ++i) {
-                for (index_t j = 0; j < width; ++j) e_[i][j] = x[i * at.row + j * at.column];
+                for (index_t p = 0; p < width; p += P::lanes) P::load(&x(i, p)).store(e_[i] + p);
+                for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
             }
         } else {
             for (index_t i = 0; i < n; ++i) {
-                for (index_t j = 0; j < width; ++j) e_[i][j] = j < live ? x[i * at.row + j * at.column] : T(0);
+                for (index_t j = 0; j < live; ++j) e_[i][j] = x(i, j);
+                std::fill(e_[i] + live, e_[i] + width, T(0));
             }
         }
     }
 
-    void store(T* y, lattice at, index_t n, index_t live) const noexcept {
-        if (at.column == 1 && live == width) {
+    void store(lattice<T> y, index_t n, index_t live) const noexcept {
+        if (y.column == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) P::load(e_[i] + p).store(y + i * at.row + p);
+                for (index_t p = 0; p < width; p += P::lanes) P::load(e_[i] + p).store(&y(i, p));
             }
         } else {
             for (index_t j = 0; j < live; ++j) {
-                for (index_t i = 0; i < n; ++i) y[i * at.row + j * at.column] = e_[i][j];
+                for (index_t i = 0; i < n; ++i) y(i, j) = e_[i][j];
             }
         }
     }
@@ -69,60 +72,94 @@ private:
     /// Replaces the elements by the results.
     template <form Form>
     EIGEN_STRONG_INLINE void finish(index_t n) noexcept {
+        bool const is_scaled = asked_.is_scaled();
         for (index_t p = 0; p < width; p += P::lanes) {
-            P m = P::load(e_[0] + p);
-            for (index_t i = 1; i < n; ++i) m = max(m, P::load(e_[i] + p));
-            if constexpr (Form == form::softmax) {
-                divide(n, p, pivot<T>::of(m));
+            P m = largest(n, p);
+            if (is_scaled || asked_.has_extra()) m = prepared(n, p);
+            auto const at = pivot<T>::of(m, asked_);
+            if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
+                finish_packet<Form, way::plain>(n, p, m, at);
             } else {
-                take_logs<Form>(n, p, m, pivot<T>::of(m));
+                finish_packet<Form, way::general>(n, p, m, at);
             }
         }
     }
 
+    EIGEN_STRONG_INLINE P largest(index_t n, index_t p) const noexcept {
+        P m = P::load(e_[0] + p);
+        for (index_t i = 1; i < n; ++i) m = max(m, P::load(e_[i] + p));
+        return m;
+    }
+
+    /// Multiplies the elements by the factor; what to take for their maximum.
+    P prepared(index_t n, index_t p) noexcept {
+        for (index_t i = 0; i < n; ++i) (P::load(e_[i] + p) * scale_.factor).store(e_[i] + p);
+        alignas(64) T m[P::lanes];
+        largest(n, p).store(m);
+        for (T& k : m) k = asked_.pivot_of(k);
+        return P::load(m);
+    }
+
+    template <form Form, way Way>
+    EIGEN_STRONG_INLINE void finish_packet(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
+        if constexpr (Form == form::softmax) {
+            divide<Way>(n, p, at);
+        } else {
+            take_logs<Form, Way>(n, p, m, at);
+        }
+    }
+
+    template <way Way>
     EIGEN_STRONG_INLINE void divide(index_t n, index_t p, pivot<T> const& at) noexcept {
         P const start = P::set(lane_sum<T>::above);
         lane_sum<T> sum = {start, P::set(T(0))};
         for (index_t i = 0; i < n; ++i) {
-            P const e = exp_scaled(P::load(e_[i] + p), at);
+            P const e = reduced_exp<T>::template of<Way>(P::load(e_[i] + p), at, scale_).value();
             e.store(e_[i] + p);
             sum.add_below(e);
         }
+        if (asked_.has_extra()) sum.add_below(extra_exp(at, asked_));
         // hi - start is exact and not less than lo, which is what rounding left of it.
         P const large = sum.hi - start, total = opaque(large + sum.lo);
         auto const by = quotient<T>::by(total, sum.lo - opaque(total - large));
         for (index_t i = 0; i < n; ++i) by(P::load(e_[i] + p)).store(e_[i] + p);
     }
 
-    template <form Form>
+    template <form Form, way Way>
     void take_logs(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         lane_sum<T> others = {P::set(T(0)), P::set(T(0))};
         P equal = P::set(T(0)), one = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {
             P const x = P::load(e_[i] + p);
-            others.add_unless_equal(reduced_exp<T>::of(x, at), x, m);
+            others.add_unless_equal(reduced_exp<T>::template of<Way>(x, at, scale_), x, m);
             equal = equal + (one - zero_where_equal(one, x, m));
         }
-        alignas(64) T of[6][P::lanes], result[P::lanes];
+        alignas(64) T of[7][P::lanes] = {}, result[P::lanes];
         m.store(of[0]);
         at.shift.store(of[1]);
         at.magic.store(of[2]);
         equal.store(of[3]);
         others.hi.store(of[4]);
         others.lo.store(of[5]);
+        if (asked_.has_extra()) extra_exp(at, asked_).store(of[6]);
         for (index_t k = 0; k < P::lanes; ++k) {
-            log_terms<T> const terms = {of[0][k], of[1][k], of[2][k], static_cast<double>(of[3][k]),
-                                        lane_total<T>(of[4][k], of[5][k], 0)};
-            result[k] = Form == form::logsumexp ? log_sum_of(terms) : log_as(terms);
+            wide sum = lane_total<T>(of[4][k], of[5][k], 0);
+            add_total<T>(sum, {static_cast<double>(of[6][k]), 0});
+            log_terms<T> const terms = {of[0][k], of[1][k], of[2][k], static_cast<double>(of[3][k]), sum};
+            result[k] = Form == form::logsumexp ? log_sum_of(terms, asked_) : -log_as(terms, asked_);
         }
         P const log = P::load(result);
         if constexpr (Form == form::logsumexp) {
             log.store(e_[0] + p);
         } else {
-            for (index_t i = 0; i < n; ++i) ((P::load(e_[i] + p) - m) - log).store(e_[i] + p);
+            for (index_t i = 0; i < n; ++i) {
+                madd(P::load(e_[i] + p) - m, scale_.mantissa, log).store(e_[i] + p);
+            }
         }
     }
 
+    request<T> asked_;
+    scaling<T> scale_;
     alignas(64) T e_[short_group][width];
 };
 

@@ -22,6 +22,9 @@ EIGEN_STRONG_INLINE wide two_sum(double a, double b) noexcept {
     return {s, (a - opaque(s - t)) + (b - t)};
 }
 
+/// a * b and what rounding took from it.
+inline wide two_product(double a, double b) noexcept { return {a * b, std::fma(a, b, -(a * b))}; }
+
 EIGEN_STRONG_INLINE wide operator+(wide a, wide b) noexcept {
     wide const s = two_sum(a.hi, b.hi), low = {s.lo + (a.lo + b.lo), 0};
     double const hi = opaque(s.hi + low.hi);
@@ -73,12 +76,23 @@ EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
 /// The sums of the lanes of one chunk, stride apart in memory, that started at start.
 template <class T>
 EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
-    wide lane[sum_lanes];
-    for (index_t l = 0; l < sum_lanes; ++l) lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
-    for (index_t half = sum_lanes / 2; half > 0; half /= 2) {
-        for (index_t l = 0; l < half; ++l) add_total<T>(lane[l], lane[l + half]);
+    // For float a double has room for both parts of a lane.
+    using total = std::conditional_t<sizeof(T) == 4, double, wide>;
+    total lane[sum_lanes];
+    for (index_t l = 0; l < sum_lanes; ++l) {
+        if constexpr (sizeof(T) == 4) {
+            lane[l] = (static_cast<double>(hi[l * stride]) - start) + static_cast<double>(lo[l * stride]);
+        } else {
+            lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
+        }
     }
-    return lane[0];
+    for (index_t half = sum_lanes / 2; half > 0; half /= 2) {
+        for (index_t l = 0; l < half; ++l) lane[l] = lane[l] + lane[l + half];
+    }
+    if constexpr (sizeof(T) == 4)
+        return {lane[0], 0};
+    else
+        return lane[0];
 }
 
 /// Divides by a sum, rounded once: e * (hi + lo) where multiply-add is fused, else a division. An e that is the sum gives
@@ -113,17 +127,18 @@ template <class T>
 struct log_terms {
     T m, shift, magic;  // the maximum and its pivot
     double count;       // elements that are m
-    wide others;        // sum of exp_scaled over the elements below m
+    wide others;        // sum of the exponentials of the elements below m, or for softmax of all
 };
 
-/// log(sum of exp(x - m)) as hi + lo, with hi exact. The sum is count + t, t being that of the others, and t is never rounded
+/// log(sum of exp((x - m) mantissa)) as hi + lo, with hi exact. The sum is count + t, t being that of the others, and t is never rounded
 /// to the precision of 1, so that the confident class keeps its digits. NaN where m is infinite or a sum is NaN.
 template <class T>
-wide log_of(log_terms<T> const& g) noexcept {
+wide log_of(log_terms<T> const& g, T mantissa) noexcept {
     constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
-    // others = t * power, power = exp(m - shift) 2^(bias - k), in two parts; bias is taken off at the end.
-    double const k = static_cast<double>(exponent_of(g.magic)), rest = static_cast<double>(g.m - g.shift);
-    wide const r = two_sum(rest - k * ln2_high, -k * ln2_low);
+    // others = t * power, power = exp(rest) 2^(bias - k), in two parts; bias is taken off at the end.
+    double const k = static_cast<double>(exponent_of(g.magic));
+    wide const rest = two_product(static_cast<double>(g.m - g.shift), static_cast<double>(mantissa));
+    wide const r = two_sum(rest.hi - k * ln2_high, rest.lo - k * ln2_low);
     double const above_one = std::expm1(r.hi);
     wide power = two_sum(1, above_one);
     power.lo += r.lo * power.hi;
@@ -141,17 +156,18 @@ wide log_of(log_terms<T> const& g) noexcept {
 
 /// log_of rounded to the type of the group.
 template <class T>
-T log_as(log_terms<T> const& g) noexcept {
-    wide const log = log_of(g);
+T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
+    wide const log = log_of(g, asked.mantissa);
     return static_cast<T>(log.hi + log.lo);
 }
 
-/// m + log(sum of exp(x - m)).
+/// m mantissa + log(sum of exp((x - m) mantissa)).
 template <class T>
-T log_sum_of(log_terms<T> const& g) noexcept {
-    wide const log = log_of(g);
-    wide const sum = two_sum(static_cast<double>(g.m), log.hi);
-    return static_cast<T>(sum.hi + (sum.lo + log.lo));
+T log_sum_of(log_terms<T> const& g, request<T> const& asked) noexcept {
+    wide const log = log_of(g, asked.mantissa);
+    wide const m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa)),
+               sum = two_sum(m.hi, log.hi);
+    return static_cast<T>(sum.hi + (sum.lo + (log.lo + m.lo)));
 }
 
 SOFTAX_KERNELS_END

@@ -116,6 +116,30 @@ EIGEN_ALWAYS_INLINE packet<double> max(packet<double> a, packet<double> b) noexc
 #endif
 }
 
+/// The largest lane; where one is NaN, any of them or NaN.
+template <class T>
+EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
+    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
+    typedef T quarter_type __attribute__((vector_size(16)));
+    half_type a, b;
+    __builtin_memcpy(&a, &x.raw, sizeof a);
+    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
+    a = a < b ? b : a;
+    if constexpr (sizeof(half_type) > 16) {
+        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
+        eighth c, d;
+        __builtin_memcpy(&c, &a, sizeof c);
+        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
+        c = c < d ? d : c;
+        __builtin_memcpy(&a, &c, sizeof c);
+    }
+    quarter_type q;
+    __builtin_memcpy(&q, &a, sizeof q);
+    T largest = q[0];
+    for (std::size_t i = 1; i < 16 / sizeof(T); ++i) largest = largest < q[i] ? q[i] : largest;
+    return largest;
+}
+
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_ALWAYS_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
