@@ -19,7 +19,9 @@
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/apply        every group to a kernel, directly or through a scratch
-//   detail/kernels      all of these, once for each instruction set; which one runs
+//   detail/kernel_files all of these in their order
+//   detail/targets      includes them once for each instruction set
+//   detail/kernels      the kernels, and which instruction set runs
 //   softmax             the family
 //   eigen               + Eigen objects as views, and back
 //   npy                 + NumPy's .npy files

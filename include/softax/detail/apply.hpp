@@ -2,7 +2,7 @@
 //
 // Kernels take float and double, groups in one run (row) or side by side (panel). Elements of other types, groups in several
 // pieces, and rows too short to fill packets are gathered into a scratch, worked on in place there, and scattered.
-#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 /// Bytes of scratch for a panel, about half of an L2 cache.

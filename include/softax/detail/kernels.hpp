@@ -1,9 +1,8 @@
 // kernels: the kernels for the instruction set of the compiler flags and, where these say nothing of vectors, for wider ones.
 //
-// One source, no flags: the kernel files are included once for each target. The first time packets are Eigen's; each further
-// time stands in a region that the compiler is told to compile for AVX2 or AVX-512, with packets of x86.hpp under the same
-// names, and in an unnamed namespace, so that no other unit, whatever its flags, shares a definition. run_groups() takes the
-// widest that the processor has. With SOFTAX_NO_REGIONS defined, Eigen's packets are all there is.
+// One source, no flags: the kernel files are included once for each target (targets.hpp). The first time packets are Eigen's;
+// each further time they are those of x86.hpp under the same names. run_groups() takes the widest that the processor has.
+// With SOFTAX_NO_REGIONS defined, Eigen's packets are all there is.
 #pragma once
 
 #include <algorithm>
@@ -29,77 +28,12 @@ enum class form { softmax, log_softmax, logsumexp };
 
 }  // namespace softax::detail
 
-// The order of the kernel files matters, and each region opens and closes alike.
-// clang-format off
-// the flags
-#define SOFTAX_KERNELS_BEGIN namespace softax::detail { inline namespace SOFTAX_ISA {
-#define SOFTAX_KERNELS_END } }
-#include "exponential.hpp"
-#include "sum.hpp"
-#include "row.hpp"
-#include "panel.hpp"
-#include "strip.hpp"
-#include "apply.hpp"
-#undef SOFTAX_KERNELS_BEGIN
-#undef SOFTAX_KERNELS_END
-
 #ifdef SOFTAX_HAS_REGIONS
 #include <immintrin.h>
-
-// avx2
-#define SOFTAX_KERNELS_BEGIN namespace softax::detail { namespace { namespace avx2 {
-#define SOFTAX_KERNELS_END } } }
-#define SOFTAX_PACKET_BYTES 32
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
 #endif
-#include "x86.hpp"
-#include "exponential.hpp"
-#include "sum.hpp"
-#include "row.hpp"
-#include "panel.hpp"
-#include "strip.hpp"
-#include "apply.hpp"
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef SOFTAX_PACKET_BYTES
-#undef SOFTAX_KERNELS_BEGIN
-#undef SOFTAX_KERNELS_END
-
-// avx512
-#define SOFTAX_KERNELS_BEGIN namespace softax::detail { namespace { namespace avx512 {
-#define SOFTAX_KERNELS_END } } }
-#define SOFTAX_PACKET_BYTES 64
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
-#endif
-#include "x86.hpp"
-#include "exponential.hpp"
-#include "sum.hpp"
-#include "row.hpp"
-#include "panel.hpp"
-#include "strip.hpp"
-#include "apply.hpp"
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef SOFTAX_PACKET_BYTES
-#undef SOFTAX_KERNELS_BEGIN
-#undef SOFTAX_KERNELS_END
-
-#endif
-// clang-format on
+#define SOFTAX_TARGET_FILE "kernel_files.hpp"
+#include "targets.hpp"
+#undef SOFTAX_TARGET_FILE
 
 namespace softax::detail {
 
@@ -110,7 +44,7 @@ enum class instruction_set { flags, avx2, avx512 };
 inline instruction_set widest_instruction_set() noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     __builtin_cpu_init();
-    bool const has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool const has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");  // and F16C, which is older
     bool const has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
     return has_avx512 ? instruction_set::avx512 : has_avx2 ? instruction_set::avx2 : instruction_set::flags;

@@ -2,7 +2,7 @@
 //
 // Works on a panel of columns at a time, row by row, so that memory is touched in runs; what belongs to a column (maximum,
 // pivot, sums) waits in a small workspace. Sums go in the order of sum.hpp, so a column has the bits of the same row.
-#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 /// Elements in memory, and how far one row is from the next.

@@ -2,7 +2,7 @@
 //
 // Three passes: maximum, sum of exponentials, and what is made of them. The tail takes the packet path of the body, so a
 // result never depends on its place.
-#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 /// Groups of fewer elements are not for row and panel: they go to strip.

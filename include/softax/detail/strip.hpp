@@ -3,7 +3,7 @@
 // Asked for by 16 rows of 65,536 columns, which take 0.52 of the panel kernel's time here, and by 65,536 rows of 10 and of 3
 // elements, 0.44 and 0.27 of its time behind a transposed scratch (AVX2, benchmarks/shapes.cpp).
 // Groups of fewer than short_group elements are always summed here, in order in one lane.
-#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 /// Groups side by side: element i of group j lies at data[i * row + j * column].

@@ -4,7 +4,7 @@
 // A lane is added in order with its rounding errors kept; the lanes of a chunk are added as a tree, and the chunks in order,
 // in double or double-double. A result therefore has the same bits along every axis, in every batch and layout, and a sum of
 // any length is as good as exact before it is rounded.
-#ifdef SOFTAX_KERNELS_BEGIN  // kernels.hpp includes this once for each instruction set
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 inline constexpr index_t chunk = 512;

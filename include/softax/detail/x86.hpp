@@ -2,7 +2,7 @@
 //
 // Eigen's packets are as wide as the compiler flags say, so a region needs vectors of its own: those of GCC and Clang, which
 // become whatever instructions the region has, and intrinsics where a plain operator does not say which.
-#ifdef SOFTAX_PACKET_BYTES  // kernels.hpp includes this once for each region
+#ifdef SOFTAX_PACKET_BYTES  // targets.hpp includes this once for each region
 SOFTAX_KERNELS_BEGIN
 
 template <class T>

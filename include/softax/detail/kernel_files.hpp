@@ -1,0 +1,12 @@
+// kernel_files: what makes the kernels of one instruction set, in their order.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+// clang-format off
+#include "x86.hpp"
+#include "exponential.hpp"
+#include "sum.hpp"
+#include "row.hpp"
+#include "panel.hpp"
+#include "strip.hpp"
+#include "apply.hpp"
+// clang-format on
+#endif
