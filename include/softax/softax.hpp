@@ -9,8 +9,10 @@
 //   dtype               half, bfloat16; the type a type is computed in
 //   detail/buffer       owned 64-byte aligned memory
 //   view                pointer + layout: someone else's elements
+//   detail/overlap      whether memories touch
 //   array               buffer + layout: the owner; knows nothing of Eigen
-//   detail/partition    shape + axes -> outer x reduce x inner
+//   detail/partition    shape + axes + strides -> outer x reduce x inner
+//   detail/team         threads, as the kernels ask for them
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/x86          the same for regions of wider instruction sets
 //   detail/exponential  exp(x - m), up to a factor that cancels
@@ -18,10 +20,17 @@
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
-//   detail/apply        every group to a kernel, directly or through a scratch
+//   detail/move         elements between strided memories, converted and masked
+//   detail/integers     wide ones, less their maximum before they are rounded
+//   detail/plan         which kernel, and where
+//   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
+//   detail/crew         threads of a stream
+//   detail/turns        whose turn it is in a stream
+//   stream              device, stream: where and on how many threads
+//   options             what may be said beside the axes
 //   softmax             the family
 //   eigen               + Eigen objects as views, and back
 //   npy                 + NumPy's .npy files

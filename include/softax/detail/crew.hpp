@@ -2,7 +2,8 @@
 //
 // A worker is an Eigen thread pool of one. Workers are made one by one when parts first ask for them: a budget that is never
 // used starts no thread, and a thread that the system refuses is one helper fewer. (A pool of many whose n-th thread cannot
-// be started waits for its first n - 1 for ever.) Parts are handed out by a counter, so nothing is left to steal.
+// be started fails an assertion, or waits for the others for ever.) Parts are handed out by a counter, so that nothing is
+// left to steal.
 #pragma once
 
 #include <algorithm>

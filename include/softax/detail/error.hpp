@@ -134,5 +134,13 @@ template <class List>
                                 " has several elements in one place of memory");
 }
 
+[[noreturn]] inline void fail_scale(double scale) {
+    throw std::invalid_argument("softax: scale is " + std::to_string(scale) + ", it must be finite");
+}
+
+[[noreturn]] inline void fail_mask_overlap() {
+    throw std::invalid_argument("softax: where overlaps out in memory; they must be apart");
+}
+
 }  // namespace detail
 }  // namespace softax

@@ -7,6 +7,9 @@
 #include "row.hpp"
 #include "panel.hpp"
 #include "strip.hpp"
+#include "move.hpp"
+#include "integers.hpp"
+#include "plan.hpp"
 #include "apply.hpp"
 // clang-format on
 #endif

@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <limits>
+#include <utility>
 
 #include "../dtype.hpp"
 #include "buffer.hpp"
 #include "packet.hpp"
 #include "partition.hpp"
-#include "traverse.hpp"
+#include "team.hpp"
 
 // Flags that are wide already have been meant.
 #if !defined(SOFTAX_NO_REGIONS) && !defined(EIGEN_DONT_VECTORIZE) && defined(__x86_64__) && !defined(__AVX2__) && \
@@ -25,6 +27,25 @@ namespace softax::detail {
 
 /// What a kernel makes of a group.
 enum class form { softmax, log_softmax, logsumexp };
+
+/// What a call says beside form, memory and axes; see options.
+struct call {
+    double scale = 1, extra = -std::numeric_limits<double>::infinity();
+    bool is_masked = false;
+};
+
+/// Where the element with index (0, ..., 0) lies in each memory.
+template <class In, class Out>
+struct memories {
+    In const* x;
+    Out* y;
+    bool const* where;
+};
+
+/// The part-th of some parts of the work.
+struct share {
+    index_t part = 0, parts = 1;
+};
 
 }  // namespace softax::detail
 
@@ -61,20 +82,31 @@ inline instruction_set& chosen_instruction_set() noexcept {
 
 inline namespace SOFTAX_ISA {
 
-/// Every group of the partition of row-major x through its kernel; see application.
+/// A share of the groups of a partition through their kernels; see application.
 template <form Form, class In, class Out>
-void apply_groups(In const* x, Out* y, partition const& p) {
+void apply_share(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_groups<Form>(x, y, p);
+            return avx512::run_groups<Form>(m, p, c, s);
         case instruction_set::avx2:
-            return avx2::run_groups<Form>(x, y, p);
+            return avx2::run_groups<Form>(m, p, c, s);
         case instruction_set::flags:
             break;
     }
 #endif
-    run_groups<Form>(x, y, p);
+    run_groups<Form>(m, p, c, s);
+}
+
+/// All groups, on the threads of a team if there is one and enough to do.
+template <form Form, class In, class Out>
+void apply_groups(memories<In, Out> const& m, partition const& p, call const& c, team* on) {
+    // Below, waking a thread costs more than it brings.
+    constexpr index_t enough = index_t{1} << 15;
+    index_t const size = p.count * p.outer.count() * p.inner.extent;
+    index_t const parts = on == nullptr ? 1 : std::min(4 * on->threads(), size / enough);
+    if (parts <= 1 || on->threads() == 1) return apply_share<Form>(m, p, c, {});
+    on->run(parts, [&](index_t part) { apply_share<Form>(m, p, c, {part, parts}); });
 }
 
 }  // namespace SOFTAX_ISA

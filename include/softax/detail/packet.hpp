@@ -10,7 +10,12 @@
 #include <bit>
 #include <cstdint>
 
+#include "../dtype.hpp"
 #include "error.hpp"
+
+#if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
+#error "softax needs Eigen 3.4.0 or later"
+#endif
 
 #if defined(EIGEN_DONT_VECTORIZE)
 #define SOFTAX_ISA isa_scalar
@@ -45,6 +50,31 @@ struct packet {
     EIGEN_STRONG_INLINE static packet load(T const* p) noexcept { return {Eigen::internal::ploadu<raw_type>(p)}; }
     EIGEN_STRONG_INLINE void store(T* p) const noexcept { Eigen::internal::pstoreu(p, raw); }
     EIGEN_STRONG_INLINE T first() const noexcept { return Eigen::internal::pfirst(raw); }
+
+    /// Lanes of a half type, converted.
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_STRONG_INLINE static packet load(H const* p) noexcept {
+        if constexpr (has_halves<H>) {
+            return {Eigen::internal::pcast<half_raw<H>, raw_type>(Eigen::internal::ploadu<half_raw<H>>(eigen(p)))};
+        } else {
+            alignas(64) T lane[lanes];
+            for (index_t i = 0; i < lanes; ++i) lane[i] = static_cast<T>(p[i]);
+            return load(lane);
+        }
+    }
+
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_STRONG_INLINE void store(H* p) const noexcept {
+        if constexpr (has_halves<H>) {
+            Eigen::internal::pstoreu(eigen(p), Eigen::internal::pcast<raw_type, half_raw<H>>(raw));
+        } else {
+            alignas(64) T lane[lanes];
+            store(lane);
+            for (index_t i = 0; i < lanes; ++i) p[i] = static_cast<H>(lane[i]);
+        }
+    }
 
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
@@ -85,6 +115,24 @@ struct packet {
     }
     friend EIGEN_STRONG_INLINE packet operator/(packet a, packet b) noexcept {
         return {Eigen::internal::pdiv(a.raw, b.raw)};
+    }
+
+private:
+    // Eigen's type for the bits of a half type, and its packet where there is one of as many lanes.
+    template <class H>
+    using eigen_type = std::conditional_t<std::same_as<H, half>, Eigen::half, Eigen::bfloat16>;
+    template <class H>
+    using half_raw = typename Eigen::internal::packet_traits<eigen_type<H>>::type;
+    template <class H>
+    static constexpr bool has_halves = Eigen::internal::packet_traits<eigen_type<H>>::Vectorizable &&
+                                       Eigen::internal::unpacket_traits<half_raw<H>>::size == lanes && lanes >= 8;
+    template <class H>
+    static eigen_type<H> const* eigen(H const* p) noexcept {
+        return reinterpret_cast<eigen_type<H> const*>(p);
+    }
+    template <class H>
+    static eigen_type<H>* eigen(H* p) noexcept {
+        return reinterpret_cast<eigen_type<H>*>(p);
     }
 };
 

@@ -1,4 +1,4 @@
-// partition: shape and axes of a row-major array as outer x reduce x inner, the form in which kernels see it.
+// partition: shape, axes and strides as outer x reduce x inner, the form in which kernels see them.
 //
 // shape (2,3,4,5), axes {0,3}: outer 3 x 4, reduce 2 x 5, inner 1. Axes of extent 1 are dropped: they reduce nothing.
 #pragma once
@@ -7,42 +7,136 @@
 
 namespace softax::detail {
 
-struct partition {
-    index_list outer, outer_strides;    // kept axes left of the inner run
-    index_list reduce, reduce_strides;  // reduced axes; more than one where kept axes lie between them
-    index_t inner = 1;                  // elements of the last axis, if that is kept, else 1
-    index_t count = 1;                  // elements of a group, the product of reduce
+/// An axis walked in three memories at once: input, output, mask. Strides count elements.
+struct walked_axis {
+    index_t extent = 1, x = 0, y = 0, where = 0;
+
+    /// Whether this axis and the one inside it are one in every memory.
+    constexpr bool merges_with(walked_axis const& inside) const noexcept {
+        return x == inside.x * inside.extent && y == inside.y * inside.extent && where == inside.where * inside.extent;
+    }
 };
 
-/// The partition of a non-empty row-major shape; reduced holds ascending axes.
-constexpr partition partition_of(index_list const& shape, index_list const& reduced) {
+/// Axes from the outermost to the innermost, as few as possible.
+struct walked_axes {
+    walked_axis at[index_list::max_size + 2];
+    index_t size = 0;
+
+    constexpr void push_back(walked_axis const& a) noexcept {
+        if (a.extent == 1) return;
+        if (size > 0 && at[size - 1].merges_with(a)) {
+            index_t const extent = at[size - 1].extent * a.extent;
+            at[size - 1] = a;
+            at[size - 1].extent = extent;
+        } else {
+            at[size++] = a;
+        }
+    }
+
+    /// The axis at a place, taken out.
+    constexpr walked_axis take(index_t place) noexcept {
+        walked_axis const taken = at[place];
+        for (index_t i = place; i + 1 < size; ++i) at[i] = at[i + 1];
+        --size;
+        return taken;
+    }
+
+    constexpr index_t count() const noexcept {
+        index_t product = 1;
+        for (index_t i = 0; i < size; ++i) product *= at[i].extent;
+        return product;
+    }
+};
+
+/// The strides of a call: input, output, mask. In an output without the reduced axes their strides are 0, in no mask all.
+struct walked_strides {
+    index_list x, y, where;
+};
+
+struct partition {
+    walked_axes outer;   // kept axes but inner
+    walked_axes reduce;  // reduced axes; more than one where kept axes lie between them or memory is strided
+    walked_axis inner;   // the kept axis along which groups lie side by side, if their elements are not neighbours
+    index_t count = 1;   // elements of a group, the product of reduce
+};
+
+/// The place among kept axes of the one that runs through neighbours, in the input or at least in the output; else the last.
+constexpr index_t innermost(walked_axes const& kept) noexcept {
+    index_t best = kept.size - 1;
+    for (index_t i = 0; i < kept.size; ++i) {
+        if (kept.at[i].y == 1) best = i;
+    }
+    for (index_t i = 0; i < kept.size; ++i) {
+        if (kept.at[i].x == 1) best = i;
+    }
+    return best;
+}
+
+/// The partition of a non-empty shape; reduced holds ascending axes.
+constexpr partition partition_of(index_list const& shape, index_list const& reduced, walked_strides const& strides) {
     partition p;
-    index_list const strides = row_major_strides(shape);
-    bool was_reduced = false;
     for (index_t axis = 0, next = 0; axis < shape.size(); ++axis) {
         bool const is_reduced = next < reduced.size() && reduced[next] == axis;
         if (is_reduced) ++next;
-        if (shape[axis] == 1) continue;
-        index_list& extents = is_reduced ? p.reduce : p.outer;
-        index_list& steps = is_reduced ? p.reduce_strides : p.outer_strides;
-        bool const merges = !extents.empty() && is_reduced == was_reduced;
-        if (merges) {
-            extents.back() *= shape[axis];
-            steps.back() = strides[axis];
-        } else {
-            extents.push_back(shape[axis]);
-            steps.push_back(strides[axis]);
-        }
-        was_reduced = is_reduced;
+        walked_axes& to = is_reduced ? p.reduce : p.outer;
+        to.push_back({shape[axis], strides.x[axis], strides.y[axis], strides.where[axis]});
     }
-    for (index_t const extent : p.reduce) p.count *= extent;
-    bool const has_inner = !p.outer.empty() && p.outer_strides.back() == 1;
-    if (has_inner) {
-        p.inner = p.outer.back();
-        p.outer.erase(p.outer.size() - 1);
-        p.outer_strides.erase(p.outer_strides.size() - 1);
+    p.count = p.reduce.count();
+    if (p.outer.size == 0) return p;
+    index_t const best = innermost(p.outer);
+    if (p.reduce.size > 0) {
+        walked_axis const& last = p.reduce.at[p.reduce.size - 1];
+        bool const is_row = last.x == 1 && (last.y <= 1 || p.outer.at[best].y != 1);
+        if (is_row) return p;
     }
+    p.inner = p.outer.take(best);
     return p;
+}
+
+/// The partition of a row-major array into a row-major array of the same shape.
+constexpr partition partition_of(index_list const& shape, index_list const& reduced) {
+    index_list const strides = row_major_strides(shape);
+    return partition_of(shape, reduced, {strides, strides, index_list::filled(shape.size(), 0)});
+}
+
+/// Two axes of a move.
+struct rectangle {
+    walked_axis row, column;
+};
+
+/// Takes the two axes out whose elements are neighbours, the column in the output, the row in the input.
+inline rectangle take_rectangle(walked_axes& axes) noexcept {
+    rectangle r;
+    index_t column = axes.size - 1;
+    for (index_t i = 0; i < axes.size; ++i) {
+        if (axes.at[i].y == 1 && (axes.at[column].y != 1 || axes.at[i].extent > axes.at[column].extent)) column = i;
+    }
+    if (axes.size > 0) r.column = axes.take(column);
+    index_t row = axes.size - 1;
+    for (index_t i = 0; i < axes.size; ++i) {
+        if (axes.at[i].x == 1) row = i;
+    }
+    if (axes.size > 0) r.row = axes.take(row);
+    return r;
+}
+
+/// visit(offset) for every index of the axes, offset.x, .y and .where being those of the memories; its extent means nothing.
+template <class Visit>
+void for_each_place(walked_axes const& axes, Visit& visit) {
+    index_t index[index_list::max_size + 2] = {};
+    walked_axis offset;
+    for (;;) {
+        visit(offset);
+        index_t k = axes.size - 1;
+        for (; k >= 0; --k) {
+            walked_axis const& a = axes.at[k];
+            index_t const steps = ++index[k] < a.extent ? 1 : 1 - a.extent;
+            offset.x += steps * a.x, offset.y += steps * a.y, offset.where += steps * a.where;
+            if (steps == 1) break;
+            index[k] = 0;
+        }
+        if (k < 0) return;
+    }
 }
 
 }  // namespace softax::detail

@@ -76,9 +76,7 @@ public:
             t->is_let_go_ = true;
             return;
         }
-        t->enter();
-        t->leave();
-        delete t;
+        delete t;  // and with it the driver, which ends when no job is left
     }
 
 private:

@@ -14,6 +14,9 @@ struct packet {
     static constexpr index_t lanes = static_cast<index_t>(bytes / sizeof(T));
     static constexpr bool has_fma = true;
     typedef T raw_type __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
+    using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    typedef integer bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
+    typedef std::make_unsigned_t<integer> unsigned_bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
 
     raw_type raw;
 
@@ -26,6 +29,45 @@ struct packet {
     }
     EIGEN_ALWAYS_INLINE void store(T* p) const noexcept { __builtin_memcpy(p, &raw, bytes); }
     EIGEN_ALWAYS_INLINE T first() const noexcept { return raw[0]; }
+
+    /// Lanes of a half type, converted.
+    EIGEN_ALWAYS_INLINE static packet load(half const* p) noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+        return {(raw_type)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
+#else
+        return {(raw_type)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+#endif
+    }
+    EIGEN_ALWAYS_INLINE static packet load(bfloat16 const* p) noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+        return {(
+            raw_type)((bits)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))
+                      << 16)};
+#else
+        return {(raw_type)((bits)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p))) << 16)};
+#endif
+    }
+    EIGEN_ALWAYS_INLINE void store(half* p) const noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                            _mm512_maskz_cvtps_ph(0xffff, (__m512)raw, _MM_FROUND_TO_NEAREST_INT));
+#else
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)raw, _MM_FROUND_TO_NEAREST_INT));
+#endif
+    }
+    /// To nearest, ties to even; a NaN keeps its upper bits and becomes quiet.
+    EIGEN_ALWAYS_INLINE void store(bfloat16* p) const noexcept {
+        bits const x = (bits)raw, is_nan = (bits)(raw != raw);
+        bits const rounded = (bits)((unsigned_bits)(x + 0x7fff + ((x >> 16) & 1)) >> 16);
+        bits const upper = (is_nan & (bits)((unsigned_bits)(x | 0x400000) >> 16)) | (~is_nan & rounded);
+#if SOFTAX_PACKET_BYTES == 64
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)upper));
+#else
+        __m256i const v = (__m256i)upper;
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                         _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+#endif
+    }
 
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_ALWAYS_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
@@ -63,9 +105,6 @@ struct packet {
     friend EIGEN_ALWAYS_INLINE packet operator-(packet a, packet b) noexcept { return {a.raw - b.raw}; }
     friend EIGEN_ALWAYS_INLINE packet operator*(packet a, packet b) noexcept { return {a.raw * b.raw}; }
     friend EIGEN_ALWAYS_INLINE packet operator/(packet a, packet b) noexcept { return {a.raw / b.raw}; }
-
-    using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    typedef integer bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
 
 private:
 #if SOFTAX_PACKET_BYTES == 64

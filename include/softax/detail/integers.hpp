@@ -1,0 +1,72 @@
+// integers: those of more bits than a float holds are subtracted from their maximum before they are rounded.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+template <class In>
+inline constexpr bool is_wide_integer = std::integral<In> && sizeof(In) > 2;
+
+/// A scratch of integers, n x columns, and the maximum (for a negative factor the minimum) of each column.
+template <class In, class T>
+class wide_integers {
+public:
+    wide_integers(index_t size, index_t columns, bool is_masked)
+        : columns_(columns),
+          integers_(is_wide_integer<In> ? size : 0),
+          extremes_(is_wide_integer<In> ? columns : 0),
+          live_(is_wide_integer<In> && is_masked ? size : 0) {}
+
+    /// to = (x - extreme) * factor, row-major; -inf where masked.
+    void gather(T* to, In const* x, bool const* where, walked_axes const& axes, T factor, index_t columns) noexcept {
+        columns_ = columns;
+        index_t const size = axes.count();
+        mover(integers_.data(), x, axes);
+        walked_axes mask = axes;
+        for (index_t k = 0; k < mask.size; ++k) mask.at[k].x = mask.at[k].where;
+        if (where != nullptr) mover(live_.data(), where, mask);
+        bool const wants_least = factor < 0;
+        for (index_t j = 0; j < columns; ++j) find_extreme(j, size, wants_least);
+        for (index_t i = 0; i < size; i += columns) {
+            for (index_t j = 0; j < columns; ++j) to[i + j] = is_live(i + j) ? difference(i, j) * factor : -infinity;
+        }
+    }
+
+    /// logsumexp of the columns, given that of the scratch.
+    void restore(T* log_sums, double scale) const noexcept {
+        if constexpr (is_wide_integer<In>) {
+            for (index_t j = 0; j < columns_; ++j) {
+                double const extreme = static_cast<double>(extremes_.data()[j]);
+                log_sums[j] = static_cast<T>(extreme * scale + static_cast<double>(log_sums[j]));
+            }
+        }
+    }
+
+private:
+    static constexpr T infinity = std::numeric_limits<T>::infinity();
+
+    bool is_live(index_t place) const noexcept { return live_.size() == 0 || live_.data()[place]; }
+
+    void find_extreme(index_t j, index_t size, bool wants_least) noexcept {
+        bool is_first = true;
+        In& m = extremes_.data()[j];
+        for (index_t k = j; k < size; k += columns_) {
+            In const x = integers_.data()[k];
+            if (is_live(k) && (is_first || (wants_least ? x < m : m < x))) m = x, is_first = false;
+        }
+        if (is_first) m = 0;
+    }
+
+    T difference(index_t i, index_t j) const noexcept {
+        using magnitude = std::make_unsigned_t<In>;
+        In const x = integers_.data()[i + j], m = extremes_.data()[j];
+        auto const ux = static_cast<magnitude>(x), um = static_cast<magnitude>(m);
+        return x < m ? -static_cast<T>(static_cast<magnitude>(um - ux))
+                     : static_cast<T>(static_cast<magnitude>(ux - um));
+    }
+
+    index_t columns_;
+    buffer<In> integers_, extremes_;
+    buffer<bool> live_;
+};
+
+SOFTAX_KERNELS_END
+#endif

@@ -1,0 +1,173 @@
+// move: elements between strided memories, converted on the way, and masked.
+//
+// What lies wrong for a kernel passes through here: runs a packet at a time, transposed blocks in tiles that stay in cache.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// y[0, n) = x[0, n).
+template <class To, class From>
+void move_run(To* y, From const* x, index_t n) noexcept {
+    index_t i = 0;
+    if constexpr (std::same_as<To, From>) {
+        std::copy_n(x, n, y);
+        return;
+    } else if constexpr (is_half_type<From> || is_half_type<To>) {
+        using P = packet<float>;
+        for (; i + P::lanes <= n; i += P::lanes) P::load(x + i).store(y + i);
+    }
+    for (; i < n; ++i) y[i] = static_cast<To>(x[i]);
+}
+
+/// y = x over all axes.
+template <class To, class From>
+class mover {
+public:
+    mover(To* y, From const* x, walked_axes axes) noexcept : y_(y), x_(x), block_(take_rectangle(axes)) {
+        for_each_place(axes, *this);
+    }
+    void operator()(walked_axis const& at) const noexcept { move_rectangle(y_ + at.y, x_ + at.x, block_); }
+
+private:
+    static void move_rectangle(To* y, From const* x, rectangle const& r) noexcept {
+        constexpr index_t tile = 16;
+        if (r.column.x == 1 && r.column.y == 1) {
+            for (index_t i = 0; i < r.row.extent; ++i) move_run(y + i * r.row.y, x + i * r.row.x, r.column.extent);
+            return;
+        }
+        for (index_t i0 = 0; i0 < r.row.extent; i0 += tile) {
+            index_t const i1 = std::min(i0 + tile, r.row.extent);
+            for (index_t j0 = 0; j0 < r.column.extent; j0 += tile) {
+                index_t const j1 = std::min(j0 + tile, r.column.extent);
+                for (index_t i = i0; i < i1; ++i) {
+                    for (index_t j = j0; j < j1; ++j) {
+                        y[i * r.row.y + j * r.column.y] = static_cast<To>(x[i * r.row.x + j * r.column.x]);
+                    }
+                }
+            }
+        }
+    }
+
+    To* y_;
+    From const* x_;
+    rectangle block_;
+};
+
+/// y = x * factor where the mask says so, else lowest.
+template <class T, class From>
+class masked_mover {
+public:
+    masked_mover(T* y, From const* x, bool const* where, walked_axes axes, T factor) noexcept
+        : y_(y), x_(x), where_(where), factor_(factor) {
+        index_t last = axes.size - 1;
+        for (index_t i = 0; i < axes.size; ++i) {
+            if (axes.at[i].y == 1) last = i;
+        }
+        if (axes.size > 0) run_ = axes.take(last);
+        for_each_place(axes, *this);
+    }
+
+    void operator()(walked_axis const& at) const noexcept {
+        T* const y = y_ + at.y;
+        From const* const x = x_ + at.x;
+        bool const* const where = where_ + at.where;
+        if (run_.y == 1 && run_.x == 1 && run_.where == 1) return move<1, 1>(y, x, where);
+        if (run_.y == 1 && run_.x == 1 && run_.where == 0) return move<1, 0>(y, x, where);
+        for (index_t i = 0; i < run_.extent; ++i) {
+            y[i * run_.y] = masked(x[i * run_.x], where[i * run_.where]);
+        }
+    }
+
+private:
+    T masked(From x, bool is_live) const noexcept {
+        return is_live ? static_cast<T>(x) * factor_ : -std::numeric_limits<T>::infinity();
+    }
+
+    /// Blocks of a fixed size, which compilers turn into vectors.
+    template <index_t Step, index_t WhereStep>
+    void move(T* y, From const* x, bool const* where) const noexcept {
+        constexpr index_t block = 32;
+        index_t i = 0;
+        for (; i + block <= run_.extent; i += block) {
+            for (index_t k = 0; k < block; ++k) y[i + k] = masked(x[(i + k) * Step], where[(i + k) * WhereStep]);
+        }
+        for (; i < run_.extent; ++i) y[i] = masked(x[i * Step], where[i * WhereStep]);
+    }
+
+    T* y_;
+    From const* x_;
+    bool const* where_;
+    T factor_;
+    walked_axis run_;
+};
+
+/// y = value where the mask does not say so.
+template <class T>
+class mask_filler {
+public:
+    mask_filler(T* y, bool const* where, walked_axes const& axes, T value) noexcept
+        : y_(y), where_(where), value_(value) {
+        for_each_place(axes, *this);
+    }
+    void operator()(walked_axis const& at) const noexcept {
+        if (!where_[at.where]) y_[at.y] = value_;
+    }
+
+private:
+    T* y_;
+    bool const* where_;
+    T value_;
+};
+
+/// By its bits, since -ffast-math knows no NaN.
+template <class T>
+bool is_nan(T x) noexcept {
+    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
+}
+
+/// Whether some y is NaN.
+template <class T>
+class nan_finder {
+public:
+    bool any = false;
+
+    nan_finder(T const* y, walked_axes const& axes) noexcept : y_(y) { for_each_place(axes, *this); }
+    void operator()(walked_axis const& at) noexcept { any = any || is_nan(y_[at.y]); }
+
+private:
+    T const* y_;
+};
+
+/// Whether the mask leaves something.
+class live_finder {
+public:
+    bool any = false;
+
+    live_finder(bool const* where, walked_axes const& axes) noexcept : where_(where) { for_each_place(axes, *this); }
+    void operator()(walked_axis const& at) noexcept { any = any || where_[at.where]; }
+
+private:
+    bool const* where_;
+};
+
+/// y = -inf for groups of which the mask leaves nothing.
+template <class T>
+class empty_group_filler {
+public:
+    empty_group_filler(T* y, bool const* where, walked_axes const& kept, walked_axes const& reduced) noexcept
+        : y_(y), where_(where), reduced_(reduced) {
+        for_each_place(kept, *this);
+    }
+    void operator()(walked_axis const& at) const noexcept {
+        bool const is_empty = is_nan(y_[at.y]) && !live_finder(where_ + at.where, reduced_).any;
+        if (is_empty) y_[at.y] = -std::numeric_limits<T>::infinity();
+    }
+
+private:
+    T* y_;
+    bool const* where_;
+    walked_axes reduced_;
+};
+
+SOFTAX_KERNELS_END
+#endif

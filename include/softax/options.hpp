@@ -1,0 +1,32 @@
+// options: what may be said of a softmax beside its axes, by name.
+#pragma once
+
+#include <limits>
+#include <optional>
+
+#include "stream.hpp"
+#include "view.hpp"
+
+namespace softax {
+
+/// softmax(a, -1, {.scale = 0.125, .where = mask, .on = s}). What is not named changes nothing.
+struct options {
+    /// exp is taken of scale * a: 1 / temperature; -1 gives softmin. Rounded to the type in which a is computed.
+    double scale = 1;
+
+    /// Which elements take part, broadcast against a. The others are left out whatever they hold: exactly 0 in softmax, -inf in
+    /// log_softmax. A group with nothing left is all 0 (-inf), its logsumexp -inf. Not copied.
+    std::optional<view<bool const>> where = std::nullopt;
+
+    /// One more logit in the denominator of every group, not scaled: 0 for exp(a) / (1 + sum(exp(a))), a value for an attention
+    /// sink. It takes part in the maximum. -inf is none.
+    double extra = -std::numeric_limits<double>::infinity();
+
+    /// Where it runs: a stream, or a device for its default stream. Without, on the calling thread and no other.
+    std::optional<stream> on = std::nullopt;
+
+    /// Reduced axes stay, with extent 1. Only for results that lose them.
+    bool keepdims = false;
+};
+
+}  // namespace softax
