@@ -73,8 +73,11 @@ void apply(view<Out> const& out, view<In const> const& a, index_list const& redu
         return;
     }
     index_list const y = Form == form::logsumexp ? spread_strides(out.strides(), reduced, a.rank()) : out.strides();
+    call said = o.said;
+    said.is_in_place = static_cast<void const*>(a.data()) == out.data();
+    said.is_aligned = reinterpret_cast<std::uintptr_t>(out.data()) % alignment == 0;
     apply_groups<Form>(memories<In, Out>{a.data(), out.data(), o.where},
-                       partition_of(a.shape(), reduced, {a.strides(), y, o.where_strides}), o.said, on);
+                       partition_of(a.shape(), reduced, {a.strides(), y, o.where_strides}), said, on);
 }
 
 template <form Form, class In, class Out>

@@ -11,12 +11,14 @@ class application {
     using T = compute_type<In>;
 
 public:
-    application(partition const& p, call const& c, index_t parts)
+    application(partition const& p, call const& c, share const& s)
         : p_(p),
           call_(c),
           asked_(request<T>::of(c.scale, c.extra)),
-          plan_(plan::of<Form, In, Out>(p, c.is_masked, parts)),
-          scratch_(plan_.where == plan::place::scratch ? p.count * columns() : 0),
+          plan_(plan::of<Form, In, Out>(p, c, s.parts)),
+          scratch_(plan_.where == plan::place::scratch ? p.count * columns()
+                   : plan_.is_streamed                 ? 2 * p.count
+                                                       : 0),
           integers_(p.count * columns(), columns(), c.is_masked) {
         // A mask is applied where elements are moved, and the factor with it; so are integers subtracted.
         if (c.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked_.factor, T(1));
@@ -151,8 +153,11 @@ private:
 
     void run_kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
         switch (plan_.which) {
-            case plan::kernel::row:
-                return row<Form, T>(p_.count, asked_).kernel(x.data, x.column, y.data, y.column, groups);
+            case plan::kernel::row: {
+                row<Form, T> kernel(p_.count, asked_);
+                if (plan_.is_streamed) kernel.stream_through(scratch_.data());
+                return kernel.kernel(x.data, x.column, y.data, y.column, groups);
+            }
             case plan::kernel::panel:
                 return panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, p_.count, groups, asked_);
             case plan::kernel::strip:
@@ -173,7 +178,7 @@ private:
 /// The part-th of parts of all groups: the door to this instruction set.
 template <form Form, class In, class Out>
 void run_groups(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
-    application<Form, In, Out> work(p, c, s.parts);
+    application<Form, In, Out> work(p, c, s);
     index_t const blocks = work.blocks();
     work(m, blocks * s.part / s.parts, blocks * (s.part + 1) / s.parts);
 }

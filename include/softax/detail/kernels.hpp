@@ -31,7 +31,7 @@ enum class form { softmax, log_softmax, logsumexp };
 /// What a call says beside form, memory and axes; see options.
 struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
-    bool is_masked = false;
+    bool is_masked = false, is_in_place = false, is_aligned = false;
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.

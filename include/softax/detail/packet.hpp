@@ -94,6 +94,24 @@ struct packet {
         return load(table.data() + (lanes - live));
     }
 
+    /// To an aligned place, past the caches where the target can.
+    EIGEN_STRONG_INLINE void stream(T* p) const noexcept {
+#if defined(__clang__)
+        __builtin_nontemporal_store(raw, reinterpret_cast<raw_type*>(p));
+#elif defined(__AVX512F__)
+        if constexpr (sizeof(raw) == 64 && sizeof(T) == 4) return _mm512_stream_ps(p, raw);
+        if constexpr (sizeof(raw) == 64 && sizeof(T) == 8) return _mm512_stream_pd(p, raw);
+#elif defined(__AVX__)
+        if constexpr (sizeof(raw) == 32 && sizeof(T) == 4) return _mm256_stream_ps(p, raw);
+        if constexpr (sizeof(raw) == 32 && sizeof(T) == 8) return _mm256_stream_pd(p, raw);
+#elif defined(__SSE2__)
+        if constexpr (sizeof(raw) == 16 && sizeof(T) == 4) return _mm_stream_ps(p, raw);
+        if constexpr (sizeof(raw) == 16 && sizeof(T) == 8) return _mm_stream_pd(p, raw);
+#else
+        store(p);
+#endif
+    }
+
     /// Writes the first live lanes and nothing else.
     EIGEN_STRONG_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
@@ -199,6 +217,13 @@ EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
         return packet<T>::load(lane);
 #endif
     }
+}
+
+/// Ends a sequence of stream(): what was written is seen before anything that is written later.
+EIGEN_STRONG_INLINE void end_streaming() noexcept {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
 }
 
 /// Asks for the cache line at p, which need not exist.

@@ -2,6 +2,8 @@
 //
 // Works on a panel of columns at a time, row by row, so that memory is touched in runs; what belongs to a column (maximum,
 // pivot, sums) waits in a small workspace. Sums go in the order of sum.hpp, so a column has the bits of the same row.
+// Rows that follow one another in memory are folded: sum_lanes of them are one wide row, with a column for each lane of each
+// column, so that panels of 2 columns fill packets too.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -17,65 +19,82 @@ struct rows_at {
 template <class T>
 class panel {
     using P = packet<T>;
+    static constexpr T lowest = -std::numeric_limits<T>::infinity();
 
 public:
     /// Wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
-    static constexpr index_t width = 8192 / (sum_lanes * static_cast<index_t>(sizeof(T)));
+    static constexpr index_t width = 1024 / static_cast<index_t>(sizeof(T));
 
     /// softmax or log_softmax of each of the columns of x, n rows, into y; for logsumexp one row of results.
     /// 1 <= columns <= width, n >= short_group. y may be x.
     template <form Form>
     void kernel(rows_at<T const> x, rows_at<T> y, index_t n, index_t columns, request<T> const& asked) noexcept {
-        columns_ = columns;
-        padded_ = (columns + P::lanes - 1) / P::lanes * P::lanes;
+        bool const is_folded =
+            x.row == columns && (y.row == columns || Form == form::logsumexp) && columns * sum_lanes <= width;
+        n_ = n, columns_ = columns, fold_ = is_folded ? sum_lanes : 1;
+        flat_ = columns * fold_;
+        padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         scale_ = scaling<T>::of(asked);
-        if (asked.is_scaled()) {
-            find_maxima<way::general>(x, n);
+        x.row *= fold_, y.row *= fold_;
+        bool const is_scaled = asked.is_scaled();
+        if (is_scaled) {
+            find_maxima<way::general>(x);
         } else {
-            find_maxima<way::plain>(x, n);
+            find_maxima<way::plain>(x);
         }
-        bool const is_plain = take_pivots(asked) && !asked.is_scaled();
+        bool const is_plain = take_pivots(asked) && !is_scaled;
         if (is_plain) {
-            add<Form, way::plain>(x, y, n);
+            add<Form, way::plain>(x, y);
         } else {
-            add<Form, way::general>(x, y, n);
+            add<Form, way::general>(x, y);
         }
         if (asked.has_extra()) add_extra(asked);
-        if constexpr (Form == form::softmax) return divide(y, n);
-        for (index_t j = 0; j < columns; ++j) {
-            log_terms<T> const terms = {m_[j], shift_[j], magic_[j], count_[j], sum_[j]};
-            (Form == form::logsumexp ? y.data : log_)[j] =
-                Form == form::logsumexp ? log_sum_of(terms, asked) : -log_as(terms, asked);
-        }
-        if constexpr (Form == form::log_softmax) subtract(x, y, n);
+        finish<Form>(x, y, asked);
     }
 
 private:
-    index_t live(index_t j) const noexcept { return std::min(columns_ - j, P::lanes); }
+    static index_t live(index_t j, index_t columns) noexcept { return std::min(columns - j, P::lanes); }
 
     pivot<T> pivot_at(index_t j) const noexcept {
         return {P::load(shift_ + j), P::load(floor_ + j), P::load(magic_ + j)};
     }
 
+    /// The same for every lane of a column.
+    void repeat(T* of_columns) const noexcept {
+        for (index_t j = columns_; j < flat_; ++j) of_columns[j] = of_columns[j - columns_];
+    }
+
     template <way Way>
-    void find_maxima(rows_at<T const> x, index_t n) noexcept {
-        std::fill_n(m_, padded_, -std::numeric_limits<T>::infinity());
-        for (index_t i = 0; i < n; i += 4) {
-            index_t const rows = std::min(n - i, index_t{4});
-            for (index_t j = 0; j < columns_; j += P::lanes) {
+    void find_maxima(rows_at<T const> x) noexcept {
+        std::fill_n(m_, padded_, lowest);
+        find_maxima<Way>(x, n_ / fold_, flat_);
+        if (n_ % fold_ > 0) find_maxima<Way>({x[n_ / fold_], 0}, 1, n_ % fold_ * columns_);
+        for (index_t j = columns_; j < flat_; ++j) {
+            T& m = m_[j % columns_];
+            m = m < m_[j] ? m_[j] : m;
+        }
+    }
+
+    template <way Way>
+    void find_maxima(rows_at<T const> x, index_t rows, index_t columns) noexcept {
+        for (index_t i = 0; i < rows; i += 4) {
+            index_t const some = std::min(rows - i, index_t{4});
+            for (index_t j = 0; j < columns; j += P::lanes) {
                 P largest = P::load(m_ + j);
-                for (index_t k = 0; k < rows; ++k) {
-                    largest = max(largest, scale_.template factored<Way>(P::load(x[i + k] + j, live(j), T(0))));
+                for (index_t k = 0; k < some; ++k) {
+                    P const value = P::load(x[i + k] + j, live(j, columns), T(0));
+                    largest = max(largest, scale_.template factored<Way>(value));
                 }
                 largest.store(m_ + j);
             }
         }
-        std::fill(m_ + columns_, m_ + padded_, T(0));
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
     bool take_pivots(request<T> const& asked) noexcept {
         for (index_t j = 0; j < columns_; ++j) m_[j] = asked.pivot_of(m_[j]);
+        repeat(m_);
+        std::fill(m_ + flat_, m_ + padded_, T(0));
         P any = P::set(T(0));
         for (index_t j = 0; j < padded_; j += P::lanes) {
             auto const at = pivot<T>::of(P::load(m_ + j), asked);
@@ -89,44 +108,52 @@ private:
 
     /// Fills the sums; stores the exponentials where the form wants them.
     template <form Form, way Way>
-    void add(rows_at<T const> x, rows_at<T> y, index_t n) noexcept {
-        constexpr index_t lane_rows = 8;
+    void add(rows_at<T const> x, rows_at<T> y) noexcept {
+        // A lane of a column is every step-th row.
+        index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
         constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
         std::fill_n(sum_, columns_, wide{});
         std::fill_n(count_, columns_, 0.0);
-        for (index_t c = 0; c < n; c += chunk) {
-            index_t const end = std::min(n, c + chunk);
-            for (index_t l = 0; l < sum_lanes; ++l) {
+        for (index_t c = 0; c < rows; c += chunk_rows) {
+            index_t const end = std::min(rows, c + chunk_rows);
+            for (index_t l = 0; l < step; ++l) {
                 std::fill_n(hi_ + l * width, padded_, start);
                 std::fill_n(lo_ + l * width, padded_, T(0));
             }
             std::fill_n(equal_, padded_, T(0));
-            for (index_t b = c; b < end; b += lane_rows * sum_lanes) {
-                for (index_t l = 0; l < sum_lanes && b + l < end; ++l) {
-                    index_t const i = b + l, left = (end - i + sum_lanes - 1) / sum_lanes;
-                    add_lane<Form, Way>({x[i], x.row * sum_lanes}, {y[i], y.row * sum_lanes}, std::min(left, lane_rows),
-                                        l);
+            for (index_t b = c; b < end; b += lane_rows * step) {
+                for (index_t l = 0; l < step && b + l < end; ++l) {
+                    index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
+                    add_lane<Form, Way>({x[i], x.row * step}, {y[i], y.row * step}, left, l, i + (left - 1) * step);
                 }
             }
-            for (index_t j = 0; j < columns_; ++j) {
-                add_total<T>(sum_[j], chunk_total(hi_ + j, lo_ + j, width, static_cast<double>(start)));
-                count_[j] += static_cast<double>(equal_[j]);
-            }
+            total(static_cast<double>(start));
         }
     }
 
-    /// Adds some rows of one lane.
+    /// Adds rows of one lane, the last of which may be the last of all and then not whole.
     template <form Form, way Way>
-    void add_lane(rows_at<T const> x, rows_at<T> y, index_t rows, index_t lane) noexcept {
+    void add_lane(rows_at<T const> x, rows_at<T> y, index_t rows, index_t lane, index_t last) noexcept {
         T *const hi = hi_ + lane * width, *const lo = lo_ + lane * width;
-        for (index_t j = 0; j < columns_; j += P::lanes) {
+        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_);
+        if (left < flat_) {
+            if (rows > 1) add_rows<Form, Way>(x, y, rows - 1, flat_, hi, lo);
+            x.data = x[rows - 1], y.data = y[rows - 1], rows = 1;
+        }
+        add_rows<Form, Way>(x, y, rows, left, hi, lo);
+    }
+
+    template <form Form, way Way>
+    void add_rows(rows_at<T const> x, rows_at<T> y, index_t rows, index_t columns, T* hi, T* lo) noexcept {
+        for (index_t j = 0; j < columns; j += P::lanes) {
             auto const at = pivot_at(j);
+            index_t const lanes = live(j, columns);
             lane_sum<T> sum = {P::load(hi + j), P::load(lo + j)};
             for (index_t i = 0; i < rows; ++i) {
-                P const value = scale_.template factored<Way>(P::load(x[i] + j, live(j), T(0)));
+                P const value = scale_.template factored<Way>(P::load(x[i] + j, lanes, T(0)));
                 auto const e = reduced_exp<T>::template of<Way>(value, at, scale_);
                 if constexpr (Form == form::softmax) {
-                    e.value().store(y[i] + j, live(j));
+                    e.value().store(y[i] + j, lanes);
                     sum.add_below(e.value());
                 } else {
                     P const m = P::load(m_ + j), one = P::set(T(1));
@@ -134,8 +161,18 @@ private:
                     (P::load(equal_ + j) + (one - zero_where_equal(one, value, m))).store(equal_ + j);
                 }
             }
-            sum.hi.store(hi + j);
-            sum.lo.store(lo + j);
+            // Lanes beyond the end have added what is not there.
+            sum.hi.store(hi + j, lanes);
+            sum.lo.store(lo + j, lanes);
+        }
+    }
+
+    /// Adds the lanes of a chunk to the sums.
+    void total(double start) noexcept {
+        index_t const stride = fold_ > 1 ? columns_ : width;
+        for (index_t j = 0; j < columns_; ++j) {
+            add_total<T>(sum_[j], chunk_total(hi_ + j, lo_ + j, stride, start));
+            for (index_t l = j; l < flat_; l += columns_) count_[j] += static_cast<double>(equal_[l]);
         }
     }
 
@@ -144,9 +181,26 @@ private:
         for (index_t j = 0; j < columns_; ++j) add_total<T>(sum_[j], {static_cast<double>(equal_[j]), 0});
     }
 
-    /// y = e / sum for every column, e standing in y. shift_ and floor_ take the parts of the quotient.
-    void divide(rows_at<T> y, index_t n) noexcept {
-        // The sums as two parts in the type, then as a quotient.
+    template <form Form>
+    void finish(rows_at<T const> x, rows_at<T> y, request<T> const& asked) noexcept {
+        if constexpr (Form == form::softmax) {
+            take_quotients();
+        } else {
+            for (index_t j = 0; j < columns_; ++j) {
+                log_terms<T> const terms = {m_[j], shift_[j], magic_[j], count_[j], sum_[j]};
+                (Form == form::logsumexp ? y.data : log_)[j] =
+                    Form == form::logsumexp ? log_sum_of(terms, asked) : -log_as(terms, asked);
+            }
+            repeat(log_);
+        }
+        if constexpr (Form == form::logsumexp) return;
+        index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
+        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x[i], y[i], flat_);
+        if (rest > 0) finish_row<Form>(x[rows], y[rows], rest);
+    }
+
+    /// The sums as two parts in the type, then as quotients, which take the place of shift and floor.
+    void take_quotients() noexcept {
         for (index_t j = 0; j < columns_; ++j) {
             shift_[j] = static_cast<T>(sum_[j].hi);
             floor_[j] = static_cast<T>((sum_[j].hi - static_cast<double>(shift_[j])) + sum_[j].lo);
@@ -157,25 +211,28 @@ private:
             by.hi.store(shift_ + j);
             by.lo.store(floor_ + j);
         }
-        for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < columns_; j += P::lanes) {
+        repeat(shift_);
+        repeat(floor_);
+    }
+
+    template <form Form>
+    EIGEN_STRONG_INLINE void finish_row(T const* x, T* y, index_t columns) noexcept {
+        for (index_t j = 0; j < columns; j += P::lanes) {
+            index_t const lanes = live(j, columns);
+            if constexpr (Form == form::softmax) {
                 quotient<T> const by = {P::load(shift_ + j), P::load(floor_ + j)};
-                by(P::load(y[i] + j, live(j), T(0))).store(y[i] + j, live(j));
+                by(P::load(y + j, lanes, T(0))).store(y + j, lanes);
+            } else {
+                P const value = P::load(x + j, lanes, T(0));
+                scale_.log_softmax(value, P::load(m_ + j), P::load(log_ + j)).store(y + j, lanes);
             }
         }
     }
 
-    /// y = (x - m) - log for every column.
-    void subtract(rows_at<T const> x, rows_at<T> y, index_t n) noexcept {
-        for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < columns_; j += P::lanes) {
-                P const value = P::load(x[i] + j, live(j), T(0));
-                scale_.log_softmax(value, P::load(m_ + j), P::load(log_ + j)).store(y[i] + j, live(j));
-            }
-        }
-    }
+    static constexpr index_t lane_rows = 8;
 
-    index_t columns_ = 0, padded_ = 0;  // padded: in whole packets
+    index_t n_ = 0, columns_ = 0;
+    index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
     alignas(64) T m_[width], shift_[width], floor_[width], magic_[width];
     alignas(64) T equal_[width], log_[width];                      // log: its negative

@@ -11,9 +11,23 @@ struct plan {
     /// From the input to the output; moved to the output and worked on there; moved to a scratch, worked on there, moved on.
     enum class place { direct, output, scratch } where;
     index_t outer_block, inner_block;
+    bool is_streamed = false;  // results are written past the caches
 
     template <form Form, class In, class Out>
-    static plan of(partition const& p, bool is_masked, index_t parts) noexcept;
+    static plan of(partition const& p, call const& c, index_t parts) noexcept;
+
+private:
+    /// Whether results are better written past the caches: more of them than a last-level cache holds, in whole cache lines,
+    /// from rows whose exponentials wait in a first-level one, and not to where the input lies, which has just been read.
+    template <form Form, class T>
+    static bool is_past_cache(partition const& p, call const& c) noexcept {
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 19,
+                          longest = row<Form, T>::longest_waiting;
+        bool const is_whole =
+            p.count % line == 0 && c.is_aligned && (p.outer.size == 0 || p.outer.at[p.outer.size - 1].y % line == 0);
+        return Form != form::logsumexp && is_whole && !c.is_in_place && p.count <= longest &&
+               p.count * p.outer.count() >= large;
+    }
 };
 
 /// What of a partition a kernel could take as it lies.
@@ -39,25 +53,30 @@ public:
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
     }
     bool panel_input() const noexcept {
-        return is_one_ && inner_.x == 1 && (inner_.extent >= line || element_.x == inner_.extent);
+        return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_folded(element_.x));
     }
     bool panel_output() const noexcept {
         if (!is_one_ || inner_.y != 1) return false;
-        return Form == form::logsumexp || inner_.extent >= line || element_.y == inner_.extent;
+        return Form == form::logsumexp || inner_.extent >= line || is_folded(element_.y);
     }
 
 private:
+    /// Whether the panel folds rows of so few columns.
+    bool is_folded(index_t row) const noexcept {
+        return row == inner_.extent && inner_.extent * sum_lanes <= panel<T>::width;
+    }
+
     walked_axis inner_, element_, group_;
     bool is_one_, has_one_block_;
 };
 
 template <form Form, class In, class Out>
-plan plan::of(partition const& p, bool is_masked, index_t parts) noexcept {
+plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
     using T = compute_type<In>;
     constexpr index_t width = panel<T>::width, line = 64 / static_cast<index_t>(sizeof(T));
     constexpr bool is_input_fit = std::same_as<In, T>, is_output_fit = std::same_as<Out, T>;
     constexpr bool is_moved_through = is_output_fit && Form != form::logsumexp && !is_wide_integer<In>;
-    bool const reads = is_input_fit && is_output_fit && !is_masked;
+    bool const reads = is_input_fit && is_output_fit && !c.is_masked;
     index_t const last = p.outer.size == 0 ? 1 : p.outer.at[p.outer.size - 1].extent;
     // Blocks along the last outer axis, or along the inner one, such that there is one for each part if there can be.
     index_t const outer_most = std::max(index_t{1}, p.outer.count() * p.inner.extent / parts / p.inner.extent);
@@ -71,7 +90,7 @@ plan plan::of(partition const& p, bool is_masked, index_t parts) noexcept {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, p.inner.extent};
         }
     } else if (p.inner.extent == 1) {
-        if (reads && fit.row_input() && fit.row_output()) return {row, direct, some, 1};
+        if (reads && fit.row_input() && fit.row_output()) return {row, direct, some, 1, is_past_cache<Form, T>(p, c)};
         if (is_moved_through && fit.row_output()) return {row, output, 1, 1};
     } else {
         index_t const columns = std::min(p.inner.extent, width);

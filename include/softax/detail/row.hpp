@@ -27,12 +27,43 @@ T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
     return max_lane(max(max(m0, m1), max(m2, m3)));
 }
 
-/// Whether another row follows.
-enum class ahead { nothing, row };
+/// What becomes of an element once the sum of its row is known: from its exponential for softmax, else from itself.
+template <form Form, class T>
+struct outcome {
+    scaling<T> scale;
+    packet<T> a, b;  // the quotient, or the maximum and minus the logarithm
+
+    static outcome of(log_terms<T> const& g, request<T> const& asked) noexcept {
+        auto const scale = scaling<T>::of(asked);
+        if constexpr (Form == form::softmax) {
+            auto const by = quotient<T>::by(g.others);
+            return {scale, by.hi, by.lo};
+        } else {
+            return {scale, packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
+        }
+    }
+
+    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept {
+        if constexpr (Form == form::softmax) return quotient<T>{a, b}(x);
+        return scale.log_softmax(x, a, b);
+    }
+};
+
+/// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
+/// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another.
+enum class beside { nothing, next, both };
+
+template <form Form, class T>
+struct rows_beside {
+    T const* next;
+    T const* last;  // what its results are made from
+    T* last_y;
+    outcome<Form, T> result;
+    bool is_streamed;  // results are written past the caches
+};
 
 /// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
-/// On the way the maximum of the next row is taken, where there is one: memory then comes while there is much to compute.
-template <form Form, way Way, ahead Ahead, class T>
+template <form Form, way Way, beside Beside, class T>
 class row_sums {
     using P = packet<T>;
     static constexpr index_t packets = sum_lanes / P::lanes;
@@ -41,25 +72,24 @@ class row_sums {
 public:
     wide sum = {0, 0};
     double count = 0;
-    P next_m;
+    P next_m = P::set(-std::numeric_limits<T>::infinity());
 
-    row_sums(T m, pivot<T> const& at, scaling<T> const& scale) noexcept
-        : next_m(P::set(-std::numeric_limits<T>::infinity())), m_(P::set(m)), at_(at), scale_(scale) {}
+    row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
+        : m_(P::set(m)), at_(pivot<T>::of(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
 
-    /// Adds x[0, n), n <= chunk, and stores the exponentials to y where the form wants them.
-    EIGEN_STRONG_INLINE void add(T const* x, T* y, index_t n, T const* next) noexcept {
+    /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
+    EIGEN_STRONG_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
         lane_sum<T> lane[packets];
-        P equal = P::set(T(0));
+        P equal = P::set(T(0)), m0 = next_m, m1 = next_m;
         for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
-        P m0 = next_m, m1 = next_m;
-        index_t i = 0;
-        for (; i + 2 * sum_lanes <= n; i += 2 * sum_lanes) {
-            add_lanes(x + i, y + i, next + i, lane, equal, m0);
-            add_lanes(x + i + sum_lanes, y + i + sum_lanes, next + i + sum_lanes, lane, equal, m1);
+        index_t const end = i + n;
+        for (; i + 2 * sum_lanes <= end; i += 2 * sum_lanes) {
+            add_lanes(x, e, i, lane, equal, m0);
+            add_lanes(x, e, i + sum_lanes, lane, equal, m1);
         }
-        if (i + sum_lanes <= n) add_lanes(x + i, y + i, next + i, lane, equal, m0), i += sum_lanes;
+        if (i + sum_lanes <= end) add_lanes(x, e, i, lane, equal, m0), i += sum_lanes;
         next_m = max(m0, m1);
-        if (i < n) add_last_lanes(x + i, y + i, next + i, n - i, lane, equal);
+        if (i < end) add_last_lanes(x, e, i, end - i, lane, equal);
         alignas(64) T hi[sum_lanes], lo[sum_lanes];
         for (index_t p = 0; p < packets; ++p) {
             lane[p].hi.store(hi + p * P::lanes);
@@ -74,25 +104,33 @@ public:
 
 private:
     /// The next element of every lane.
-    EIGEN_STRONG_INLINE void add_lanes(T const* x, T* y, T const* next, lane_sum<T> (&lane)[packets], P& equal,
+    EIGEN_STRONG_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
                                        P& m) noexcept {
-        for (index_t p = 0; p < packets; ++p) {
-            index_t const place = p * P::lanes;
-            add_packet(scale_.template factored<Way>(P::load(x + place)), y + place, P::lanes, lane[p], equal);
-            if constexpr (Ahead == ahead::row) m = max(m, scale_.template factored<Way>(P::load(next + place)));
+        for (index_t p = 0; p < packets; ++p, i += P::lanes) {
+            add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
+            if constexpr (Beside != beside::nothing) {
+                m = max(m, scale_.template factored<Way>(P::load(others_.next + i)));
+            }
+            if constexpr (Beside == beside::both) {
+                P const y = others_.result(P::load(others_.last + i));
+                others_.is_streamed ? y.stream(others_.last_y + i) : y.store(others_.last_y + i);
+            }
         }
     }
 
     /// The next element of the first n lanes only, at the end of a row.
-    EIGEN_STRONG_INLINE void add_last_lanes(T const* x, T* y, T const* next, index_t n, lane_sum<T> (&lane)[packets],
+    EIGEN_STRONG_INLINE void add_last_lanes(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
                                             P& equal) noexcept {
-        for (index_t p = 0; p < packets && p * P::lanes < n; ++p) {
-            index_t const place = p * P::lanes, live = std::min(n - place, P::lanes);
+        for (index_t p = 0; p < packets && p * P::lanes < n; ++p, i += P::lanes) {
+            index_t const live = std::min(n - p * P::lanes, P::lanes);
             // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
-            P const value = scale_.template factored<Way>(P::load(x + place, live, x[place]));
-            add_packet(value, y + place, live, lane[p], equal);
-            if constexpr (Ahead == ahead::row) {
-                next_m = max(next_m, scale_.template factored<Way>(P::load(next + place, live, next[place])));
+            add_packet(scale_.template factored<Way>(P::load(x + i, live, x[i])), e + i, live, lane[p], equal);
+            if constexpr (Beside != beside::nothing) {
+                P const value = P::load(others_.next + i, live, others_.next[i]);
+                next_m = max(next_m, scale_.template factored<Way>(value));
+            }
+            if constexpr (Beside == beside::both) {
+                others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
             }
         }
     }
@@ -114,6 +152,7 @@ private:
     P m_;
     pivot<T> at_;
     scaling<T> scale_;
+    rows_beside<Form, T> others_;
 };
 
 /// softmax, log_softmax or logsumexp of rows of n >= short_group elements.
@@ -123,54 +162,84 @@ class row {
     static constexpr index_t lanes = P::lanes;
 
 public:
-    row(index_t n, request<T> const& asked) noexcept : n_(n), asked_(asked), scale_(scaling<T>::of(asked)) {}
+    row(index_t n, request<T> const& asked) noexcept : n_(n), asked_(asked) {}
 
-    /// Rows x_step apart in x and y_step in y, for logsumexp y_step being 1. y may be x.
+    /// Given a scratch of 2 n elements, results are written past the caches.
+    void stream_through(T* scratch) noexcept { scratch_ = scratch; }
+
+    /// Longer rows are finished at once: four of them do not fit in a first-level cache.
+    static constexpr index_t longest_waiting = (index_t{1} << 13) / static_cast<index_t>(sizeof(T));
+
+    /// Rows x_step apart in x and y_step in y. y may be x.
     void kernel(T const* x, index_t x_step, T* y, index_t y_step, index_t rows) noexcept {
-        m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale_) : row_max<way::plain>(x, n_, scale_);
-        for (index_t i = 0; i < rows; ++i, x += x_step, y += y_step) finish(x, y, i + 1 < rows ? x + x_step : nullptr);
+        auto const scale = scaling<T>::of(asked_);
+        m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
+        others_.is_streamed = scratch_ != nullptr;
+        for (index_t i = 0; i < rows; ++i, x += x_step, y += y_step) {
+            visit(x, y, i + 1 < rows ? x + x_step : nullptr);
+            if (Form != form::logsumexp && n_ > longest_waiting) finish();
+        }
+        if (others_.last != nullptr) finish();
+        if (scratch_ != nullptr) end_streaming();
     }
 
 private:
-    void finish(T const* x, T* y, T const* next) noexcept {
+    /// Adds a row up, and the rows beside it.
+    void visit(T const* x, T* y, T const* next) noexcept {
         m_ = asked_.pivot_of(m_);
         bool const is_plain = !asked_.is_scaled() && !(std::abs(m_) > exp_constants<T>::wide);
-        log_terms<T> const terms = !is_plain ? add<way::general, ahead::row>(x, y, next ? next : x)
-                                   : next    ? add<way::plain, ahead::row>(x, y, next)
-                                             : add<way::plain, ahead::nothing>(x, y, x);
-        if constexpr (Form == form::softmax) {
-            auto const divide = quotient<T>::by(terms.others);
-            P const last = divide(P::load(y + n_ - lanes));
-            for (index_t i = 0; i + lanes <= n_; i += lanes) divide(P::load(y + i)).store(y + i);
-            last.store(y + n_ - lanes);
-        } else if constexpr (Form == form::logsumexp) {
+        T* e = y;
+        if (scratch_ != nullptr) e = others_.last == scratch_ ? scratch_ + n_ : scratch_;
+        others_.next = next != nullptr ? next : x;
+        log_terms<T> terms;
+        if (others_.last != nullptr) {
+            terms = is_plain ? add<way::plain, beside::both>(x, e) : add<way::general, beside::both>(x, e);
+        } else if (next != nullptr) {
+            terms = is_plain ? add<way::plain, beside::next>(x, e) : add<way::general, beside::next>(x, e);
+        } else {
+            terms = is_plain ? add<way::plain, beside::nothing>(x, e) : add<way::general, beside::nothing>(x, e);
+        }
+        if constexpr (Form == form::logsumexp) {
             *y = log_sum_of(terms, asked_);
         } else {
-            P const m = P::set(terms.m), minus_log = P::set(-log_as(terms, asked_));
-            P const last = scale_.log_softmax(P::load(x + n_ - lanes), m, minus_log);
-            for (index_t i = 0; i + lanes <= n_; i += lanes) {
-                scale_.log_softmax(P::load(x + i), m, minus_log).store(y + i);
-            }
-            last.store(y + n_ - lanes);
+            others_.last = Form == form::softmax ? e : x;
+            others_.last_y = y;
+            others_.result = outcome<Form, T>::of(terms, asked_);
         }
     }
 
     /// Adds all of x[0, n), chunk by chunk, and the extra logit.
-    template <way Way, ahead Ahead>
-    EIGEN_STRONG_INLINE log_terms<T> add(T const* x, T* y, T const* next) noexcept {
+    template <way Way, beside Beside>
+    EIGEN_STRONG_INLINE log_terms<T> add(T const* x, T* e) noexcept {
         T const m = m_;
+        row_sums<Form, Way, Beside, T> sums(m, asked_, others_);
+        for (index_t i = 0; i < n_; i += chunk) sums.add(x, e, i, std::min(n_ - i, chunk));
+        if (Beside != beside::nothing) m_ = max_lane(sums.next_m);
         auto const at = pivot<T>::of(m, asked_);
-        row_sums<Form, Way, Ahead, T> sums(m, at, scale_);
-        for (index_t i = 0; i < n_; i += chunk) sums.add(x + i, y + i, std::min(n_ - i, chunk), next + i);
-        if (Ahead == ahead::row) m_ = max_lane(sums.next_m);
         if (asked_.has_extra()) add_total<T>(sums.sum, {static_cast<double>(extra_exp(at, asked_).first()), 0});
         return {m, at.shift.first(), at.magic.first(), sums.count, sums.sum};
     }
 
+    /// Writes the results of the last row.
+    void finish() noexcept {
+        T const* const x = others_.last;
+        T* const y = others_.last_y;
+        P const last = others_.result(P::load(x + n_ - lanes));
+        index_t i = 0;
+        if (others_.is_streamed) {
+            for (; i + lanes <= n_; i += lanes) others_.result(P::load(x + i)).stream(y + i);
+        } else {
+            for (; i + lanes <= n_; i += lanes) others_.result(P::load(x + i)).store(y + i);
+        }
+        if (i < n_) last.store(y + n_ - lanes);
+        others_.last = nullptr;
+    }
+
     index_t n_;
     request<T> asked_;
-    scaling<T> scale_;
+    T* scratch_ = nullptr;
     T m_ = 0;  // the maximum of the row to come
+    rows_beside<Form, T> others_ = {};
 };
 
 SOFTAX_KERNELS_END

@@ -85,6 +85,17 @@ struct packet {
 #endif
     }
 
+    /// To an aligned place, past the caches.
+    EIGEN_ALWAYS_INLINE void stream(T* p) const noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+        if constexpr (sizeof(T) == 4) _mm512_stream_ps(p, (__m512)raw);
+        if constexpr (sizeof(T) == 8) _mm512_stream_pd(p, (__m512d)raw);
+#else
+        if constexpr (sizeof(T) == 4) _mm256_stream_ps(p, (__m256)raw);
+        if constexpr (sizeof(T) == 8) _mm256_stream_pd(p, (__m256d)raw);
+#endif
+    }
+
     /// Writes the first live lanes and nothing else.
     EIGEN_ALWAYS_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
