@@ -46,15 +46,11 @@ inline index_list spread_strides(index_list const& strides, index_list const& re
 /// another shape.
 struct checked_options {
     call said;
-    bool const* where = nullptr;
-    index_list where_strides;
+    std::optional<view<bool const>> where;
 
-    checked_options(options const& o, index_list const& shape)
-        : said{o.scale, o.extra, o.where.has_value()}, where_strides(index_list::filled(shape.size(), 0)) {
+    checked_options(options const& o, index_list const& shape) : said{o.scale, o.extra, o.where.has_value()} {
         if (!std::isfinite(o.scale)) fail_scale(o.scale);
-        if (!o.where) return;
-        where = o.where->data();
-        where_strides = o.where->broadcast_to(shape).strides();
+        if (o.where) where = o.where->broadcast_to(shape);
     }
 };
 
@@ -76,8 +72,9 @@ void apply(view<Out> const& out, view<In const> const& a, index_list const& redu
     call said = o.said;
     said.is_in_place = static_cast<void const*>(a.data()) == out.data();
     said.is_aligned = reinterpret_cast<std::uintptr_t>(out.data()) % alignment == 0;
-    apply_groups<Form>(memories<In, Out>{a.data(), out.data(), o.where},
-                       partition_of(a.shape(), reduced, {a.strides(), y, o.where_strides}), said, on);
+    apply_groups<Form>(memories<In, Out>{a.data(), out.data(), o.where ? o.where->data() : nullptr},
+                       partition_of(a.shape(), reduced, {a.strides(), y, o.where ? &o.where->strides() : nullptr}),
+                       said, on);
 }
 
 template <form Form, class In, class Out>

@@ -46,11 +46,13 @@ private:
     };
 
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
-    walked_axis last() const noexcept { return p_.outer.size == 0 ? walked_axis{} : p_.outer.at[p_.outer.size - 1]; }
+    walked_axis last() const noexcept {
+        return p_.outer.size == 0 ? walked_axis{1, 0, 0, 0} : p_.outer.at[p_.outer.size - 1];
+    }
     index_t outer_blocks() const noexcept { return (last().extent + plan_.outer_block - 1) / plan_.outer_block; }
 
     block block_at(index_t b) const noexcept {
-        block at = {{}, 1, 1};
+        block at = {{0, 0, 0, 0}, 1, 1};
         auto const step = [&at](walked_axis const& a, index_t count) {
             at.offset.x += count * a.x, at.offset.y += count * a.y, at.offset.where += count * a.where;
         };
@@ -84,7 +86,7 @@ private:
     void run(memories<In, Out> const& m, block const& b) {
         if (plan_.where == plan::place::scratch) return run_in_scratch(m, b);
         if constexpr (std::same_as<Out, T>) {
-            walked_axis const element = p_.reduce.size == 0 ? walked_axis{} : p_.reduce.at[0];
+            walked_axis const element = p_.reduce.size == 0 ? walked_axis{1, 0, 0, 0} : p_.reduce.at[0];
             walked_axis const group = p_.inner.extent > 1 ? p_.inner : last();
             lattice<T> const y = {m.y, element.y, group.y};
             if (plan_.where == plan::place::output) {
@@ -165,7 +167,7 @@ private:
         }
     }
 
-    partition p_;
+    partition const& p_;
     call call_;
     request<T> asked_;
     T factor_ = 1;

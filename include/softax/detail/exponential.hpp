@@ -47,6 +47,10 @@ struct request {
 
     static request of(double scale, double extra) noexcept {
         using c = exp_constants<T>;
+        T const none = -std::numeric_limits<T>::infinity();
+        if (scale == 1 && extra == -std::numeric_limits<double>::infinity()) {
+            return {1, 1, none, none, c::log2_e, c::wide, c::floor};
+        }
         int exponent = 0;
         T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
         T const factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted),

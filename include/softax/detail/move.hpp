@@ -34,17 +34,46 @@ private:
             for (index_t i = 0; i < r.row.extent; ++i) move_run(y + i * r.row.y, x + i * r.row.x, r.column.extent);
             return;
         }
+        // Squares that fit go through registers, what is left of them element by element.
+        constexpr bool is_vector = std::is_floating_point_v<To> && (std::same_as<From, To> || is_half_type<From>);
+        if constexpr (is_vector) {
+            if (r.column.y == 1 && r.row.x == 1) return transpose_rectangle(y, x, r);
+        }
         for (index_t i0 = 0; i0 < r.row.extent; i0 += tile) {
             index_t const i1 = std::min(i0 + tile, r.row.extent);
             for (index_t j0 = 0; j0 < r.column.extent; j0 += tile) {
-                index_t const j1 = std::min(j0 + tile, r.column.extent);
-                for (index_t i = i0; i < i1; ++i) {
-                    for (index_t j = j0; j < j1; ++j) {
-                        y[i * r.row.y + j * r.column.y] = static_cast<To>(x[i * r.row.x + j * r.column.x]);
-                    }
-                }
+                move_elements(y, x, r, i0, i1, j0, std::min(j0 + tile, r.column.extent));
             }
         }
+    }
+
+    /// The elements [i0, i1) x [j0, j1).
+    static void move_elements(To* y, From const* x, rectangle const& r, index_t i0, index_t i1, index_t j0,
+                              index_t j1) noexcept {
+        index_t const x_step = r.column.x, y_step = r.column.y;
+        for (index_t i = i0; i < i1; ++i) {
+            From const* from = x + i * r.row.x;
+            To* to = y + i * r.row.y;
+            for (index_t j = j0; j < j1; ++j) to[j * y_step] = static_cast<To>(from[j * x_step]);
+        }
+    }
+
+    /// Rows are neighbours in the input, columns in the output.
+    static void transpose_rectangle(To* y, From const* x, rectangle const& r) noexcept {
+        using P = packet<To>;
+        index_t const rows = r.row.extent / P::lanes * P::lanes, columns = r.column.extent / P::lanes * P::lanes;
+        for (index_t i = 0; i < rows; i += P::lanes) {
+            for (index_t j = 0; j < columns; j += P::lanes) {
+                P square[P::lanes];
+                SOFTAX_UNROLLED
+                for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(x + i + (j + k) * r.column.x);
+                transpose(square);
+                SOFTAX_UNROLLED
+                for (index_t k = 0; k < P::lanes; ++k) square[k].store(y + (i + k) * r.row.y + j);
+            }
+        }
+        move_elements(y, x, r, 0, rows, columns, r.column.extent);
+        move_elements(y, x, r, rows, r.row.extent, 0, r.column.extent);
     }
 
     To* y_;
@@ -97,7 +126,7 @@ private:
     From const* x_;
     bool const* where_;
     T factor_;
-    walked_axis run_;
+    walked_axis run_ = {1, 0, 0, 0};
 };
 
 /// y = value where the mask does not say so.

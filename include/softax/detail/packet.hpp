@@ -29,6 +29,13 @@
 #define SOFTAX_ISA isa_base
 #endif
 
+// Before a loop over the lanes of packets in registers, which -O2 leaves a loop, with the packets in memory.
+#if defined(__GNUC__)
+#define SOFTAX_UNROLLED _Pragma("GCC unroll 16")
+#else
+#define SOFTAX_UNROLLED
+#endif
+
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
@@ -164,6 +171,21 @@ EIGEN_STRONG_INLINE packet<T> madd(packet<T> a, packet<T> b, packet<T> c) noexce
 template <class T>
 EIGEN_STRONG_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
     return {Eigen::internal::pmax(a.raw, b.raw)};
+}
+
+/// Lane j of row i <-> lane i of row j.
+template <class T>
+EIGEN_STRONG_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
+    if constexpr (packet<T>::lanes > 1) {
+        using raw_type = typename packet<T>::raw_type;
+        struct : Eigen::internal::PacketBlock<raw_type, packet<T>::lanes> {
+        } block;
+        SOFTAX_UNROLLED
+        for (index_t i = 0; i < packet<T>::lanes; ++i) block.packet[i] = rows[i].raw;
+        Eigen::internal::ptranspose(block);
+        SOFTAX_UNROLLED
+        for (index_t i = 0; i < packet<T>::lanes; ++i) rows[i].raw = block.packet[i];
+    }
 }
 
 /// The largest lane; where one is NaN, any of them or NaN.

@@ -85,7 +85,7 @@ private:
                     P const value = P::load(x[i + k] + j, live(j, columns), T(0));
                     largest = max(largest, scale_.template factored<Way>(value));
                 }
-                largest.store(m_ + j);
+                largest.store(m_ + j, live(j, columns));
             }
         }
     }
@@ -158,7 +158,7 @@ private:
                 } else {
                     P const m = P::load(m_ + j), one = P::set(T(1));
                     sum.add_unless_equal(e, value, m);
-                    (P::load(equal_ + j) + (one - zero_where_equal(one, value, m))).store(equal_ + j);
+                    (P::load(equal_ + j) + (one - zero_where_equal(one, value, m))).store(equal_ + j, lanes);
                 }
             }
             // Lanes beyond the end have added what is not there.

@@ -9,7 +9,7 @@ namespace softax::detail {
 
 /// An axis walked in three memories at once: input, output, mask. Strides count elements.
 struct walked_axis {
-    index_t extent = 1, x = 0, y = 0, where = 0;
+    index_t extent, x, y, where;
 
     /// Whether this axis and the one inside it are one in every memory.
     constexpr bool merges_with(walked_axis const& inside) const noexcept {
@@ -50,15 +50,19 @@ struct walked_axes {
 
 /// The strides of a call: input, output, mask. In an output without the reduced axes their strides are 0, in no mask all.
 struct walked_strides {
-    index_list x, y, where;
+    index_list const &x, &y;
+    index_list const* where = nullptr;
 };
 
 struct partition {
     walked_axes outer;   // kept axes but inner
     walked_axes reduce;  // reduced axes; more than one where kept axes lie between them or memory is strided
-    walked_axis inner;   // the kept axis along which groups lie side by side, if their elements are not neighbours
-    index_t count = 1;   // elements of a group, the product of reduce
+    walked_axis inner = {1, 0, 0,
+                         0};  // the kept axis along which groups lie side by side, if their elements are not neighbours
+    index_t count = 1;        // elements of a group, the product of reduce
 };
+
+constexpr index_t magnitude(index_t stride) noexcept { return stride < 0 ? -stride : stride; }
 
 /// The place among kept axes of the one that runs through neighbours, in the input or at least in the output; else the last.
 constexpr index_t innermost(walked_axes const& kept) noexcept {
@@ -79,15 +83,18 @@ constexpr partition partition_of(index_list const& shape, index_list const& redu
         bool const is_reduced = next < reduced.size() && reduced[next] == axis;
         if (is_reduced) ++next;
         walked_axes& to = is_reduced ? p.reduce : p.outer;
-        to.push_back({shape[axis], strides.x[axis], strides.y[axis], strides.where[axis]});
+        to.push_back(
+            {shape[axis], strides.x[axis], strides.y[axis], strides.where != nullptr ? (*strides.where)[axis] : 0});
     }
     p.count = p.reduce.count();
     if (p.outer.size == 0) return p;
     index_t const best = innermost(p.outer);
     if (p.reduce.size > 0) {
-        walked_axis const& last = p.reduce.at[p.reduce.size - 1];
-        bool const is_row = last.x == 1 && (last.y <= 1 || p.outer.at[best].y != 1);
-        if (is_row) return p;
+        // A group whose elements lie closest together is a row, unless only a kept axis runs through neighbours.
+        walked_axis const &last = p.reduce.at[p.reduce.size - 1], &kept = p.outer.at[best];
+        bool const is_run = last.x == 1 && (last.y <= 1 || kept.y != 1);
+        bool const is_stepped = kept.x != 1 && last.y == 1 && magnitude(last.x) <= magnitude(kept.x);
+        if (is_run || is_stepped) return p;
     }
     p.inner = p.outer.take(best);
     return p;
@@ -96,12 +103,12 @@ constexpr partition partition_of(index_list const& shape, index_list const& redu
 /// The partition of a row-major array into a row-major array of the same shape.
 constexpr partition partition_of(index_list const& shape, index_list const& reduced) {
     index_list const strides = row_major_strides(shape);
-    return partition_of(shape, reduced, {strides, strides, index_list::filled(shape.size(), 0)});
+    return partition_of(shape, reduced, {strides, strides});
 }
 
 /// Two axes of a move.
 struct rectangle {
-    walked_axis row, column;
+    walked_axis row = {1, 0, 0, 0}, column = {1, 0, 0, 0};
 };
 
 /// Takes the two axes out whose elements are neighbours, the column in the output, the row in the input.
@@ -124,7 +131,7 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
 template <class Visit>
 void for_each_place(walked_axes const& axes, Visit& visit) {
     index_t index[index_list::max_size + 2] = {};
-    walked_axis offset;
+    walked_axis offset = {0, 0, 0, 0};
     for (;;) {
         visit(offset);
         index_t k = axes.size - 1;

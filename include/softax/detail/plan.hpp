@@ -66,7 +66,7 @@ private:
         return row == inner_.extent && inner_.extent * sum_lanes <= panel<T>::width;
     }
 
-    walked_axis inner_, element_, group_;
+    walked_axis inner_, element_ = {1, 0, 0, 0}, group_ = {1, 0, 0, 0};
     bool is_one_, has_one_block_;
 };
 

@@ -224,14 +224,16 @@ private:
     void finish() noexcept {
         T const* const x = others_.last;
         T* const y = others_.last_y;
-        P const last = others_.result(P::load(x + n_ - lanes));
+        auto const result = others_.result;  // local, since writing y could change a member for all the compiler knows
+        index_t const n = n_;
+        P const last = result(P::load(x + n - lanes));
         index_t i = 0;
         if (others_.is_streamed) {
-            for (; i + lanes <= n_; i += lanes) others_.result(P::load(x + i)).stream(y + i);
+            for (; i + lanes <= n; i += lanes) result(P::load(x + i)).stream(y + i);
         } else {
-            for (; i + lanes <= n_; i += lanes) others_.result(P::load(x + i)).store(y + i);
+            for (; i + lanes <= n; i += lanes) result(P::load(x + i)).store(y + i);
         }
-        if (i < n_) last.store(y + n_ - lanes);
+        if (i < n) last.store(y + n - lanes);
         others_.last = nullptr;
     }
 

@@ -31,7 +31,7 @@ public:
         for (index_t j = 0; j < groups; j += width) {
             index_t const live = std::min(width, groups - j);
             s.load({&x(0, j), x.row, x.column}, n, live);
-            s.template finish<Form>(n);
+            s.template finish<Form>(n, live);
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
@@ -49,19 +49,25 @@ private:
                 for (index_t p = 0; p < width; p += P::lanes) P::load(&x(i, p)).store(e_[i] + p);
                 for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
             }
+        } else if (x.row == 1 && 2 * n >= P::lanes && live == width) {
+            for (index_t j = 0; j < width; j += P::lanes) load_groups(&x(0, j), x.column, n, j);
         } else {
+            index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
             for (index_t i = 0; i < n; ++i) {
-                for (index_t j = 0; j < live; ++j) e_[i][j] = x(i, j);
-                std::fill(e_[i] + live, e_[i] + width, T(0));
+                // Columns beyond the last repeat the first.
+                for (index_t p = 0; p < padded; p += P::lanes) P::set(x(i, 0)).store(e_[i] + p);
+                for (index_t j = 1; j < live; ++j) e_[i][j] = x(i, j);
             }
         }
     }
 
-    void store(lattice<T> y, index_t n, index_t live) const noexcept {
+    void store(lattice<T> y, index_t n, index_t live) noexcept {
         if (y.column == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
                 for (index_t p = 0; p < width; p += P::lanes) P::load(e_[i] + p).store(&y(i, p));
             }
+        } else if (y.row == 1 && 2 * n >= P::lanes && live == width) {
+            for (index_t j = 0; j < width; j += P::lanes) store_groups(&y(0, j), y.column, n, j);
         } else {
             for (index_t j = 0; j < live; ++j) {
                 for (index_t i = 0; i < n; ++i) y(i, j) = e_[i][j];
@@ -69,11 +75,35 @@ private:
         }
     }
 
-    /// Replaces the elements by the results.
+    /// The groups [j, j + lanes), each in one run: squares are transposed, the last of which may overlap the one before.
+    void load_groups(T const* x, index_t column, index_t n, index_t j) noexcept {
+        for (index_t i = 0; i < n; i += P::lanes) {
+            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
+            P square[P::lanes];
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(x + k * column + first, live, T(0));
+            transpose(square);
+            for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
+        }
+    }
+
+    void store_groups(T* y, index_t column, index_t n, index_t j) noexcept {
+        for (index_t i = 0; i < n; i += P::lanes) {
+            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
+            P square[P::lanes];
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[first + k] + j);
+            transpose(square);
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) square[k].store(y + k * column + first, live);
+        }
+    }
+
+    /// Replaces the elements of the live columns by the results.
     template <form Form>
-    EIGEN_STRONG_INLINE void finish(index_t n) noexcept {
+    EIGEN_STRONG_INLINE void finish(index_t n, index_t live) noexcept {
         bool const is_scaled = asked_.is_scaled();
-        for (index_t p = 0; p < width; p += P::lanes) {
+        for (index_t p = 0; p < live; p += P::lanes) {
             P m = largest(n, p);
             if (is_scaled || asked_.has_extra()) m = prepared(n, p);
             auto const at = pivot<T>::of(m, asked_);

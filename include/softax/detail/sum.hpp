@@ -73,6 +73,13 @@ EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
     return sizeof(T) == 4 ? wide{h + l, 0} : two_sum(h, l);
 }
 
+/// lane[0] = the sum of 2 * Half lanes, as a tree.
+template <index_t Half, class Total>
+EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
+    for (index_t l = 0; l < Half; ++l) lane[l] = lane[l] + lane[l + Half];
+    if constexpr (Half > 1) add_halves<Half / 2>(lane);
+}
+
 /// The sums of the lanes of one chunk, stride apart in memory, that started at start.
 template <class T>
 EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
@@ -86,9 +93,7 @@ EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, d
             lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
         }
     }
-    for (index_t half = sum_lanes / 2; half > 0; half /= 2) {
-        for (index_t l = 0; l < half; ++l) lane[l] = lane[l] + lane[l + half];
-    }
+    add_halves<sum_lanes / 2>(lane);
     if constexpr (sizeof(T) == 4)
         return {lane[0], 0};
     else

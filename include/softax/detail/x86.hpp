@@ -14,6 +14,8 @@ struct packet {
     static constexpr index_t lanes = static_cast<index_t>(bytes / sizeof(T));
     static constexpr bool has_fma = true;
     typedef T raw_type __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
+    // In memory: not aligned, but elements of T, so that a store is not taken to change anything else.
+    typedef T memory_type __attribute__((vector_size(SOFTAX_PACKET_BYTES), aligned(sizeof(T))));
     using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     typedef integer bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
     typedef std::make_unsigned_t<integer> unsigned_bits __attribute__((vector_size(SOFTAX_PACKET_BYTES)));
@@ -22,12 +24,8 @@ struct packet {
 
     // x - 0 is x, also for -0 and NaN.
     EIGEN_ALWAYS_INLINE static packet set(T x) noexcept { return {x - raw_type{}}; }
-    EIGEN_ALWAYS_INLINE static packet load(T const* p) noexcept {
-        packet r;
-        __builtin_memcpy(&r.raw, p, bytes);
-        return r;
-    }
-    EIGEN_ALWAYS_INLINE void store(T* p) const noexcept { __builtin_memcpy(p, &raw, bytes); }
+    EIGEN_ALWAYS_INLINE static packet load(T const* p) noexcept { return {*reinterpret_cast<memory_type const*>(p)}; }
+    EIGEN_ALWAYS_INLINE void store(T* p) const noexcept { *reinterpret_cast<memory_type*>(p) = raw; }
     EIGEN_ALWAYS_INLINE T first() const noexcept { return raw[0]; }
 
     /// Lanes of a half type, converted.
@@ -164,6 +162,28 @@ EIGEN_ALWAYS_INLINE packet<double> max(packet<double> a, packet<double> b) noexc
 #else
     return {(raw)_mm256_max_pd((__m256d)b.raw, (__m256d)a.raw)};
 #endif
+}
+
+/// a0 b0 a1 b1 ... of the lower halves of a and b (First 0) or the upper ones (First lanes / 2).
+template <std::size_t First, class T, std::size_t... I>
+EIGEN_ALWAYS_INLINE packet<T> interleaved(packet<T> a, packet<T> b, std::index_sequence<I...>) noexcept {
+    constexpr std::size_t lanes = sizeof...(I);
+    return {__builtin_shufflevector(a.raw, b.raw, static_cast<int>(First + I / 2 + (I % 2 ? lanes : 0))...)};
+}
+
+/// One perfect shuffle of all rows, written out, since -O2 unrolls nothing and the rows belong in registers.
+template <class T, std::size_t... I>
+EIGEN_ALWAYS_INLINE void shuffle_rows(packet<T> (&rows)[packet<T>::lanes], std::index_sequence<I...> all) noexcept {
+    constexpr std::size_t half = sizeof...(I) / 2;
+    packet<T> const next[] = {interleaved < I % 2 ? half : 0 > (rows[I / 2], rows[I / 2 + half], all)...};
+    ((rows[I] = next[I]), ...);
+}
+
+/// Lane j of row i <-> lane i of row j: each perfect shuffle moves one bit of the lane into the row.
+template <class T, index_t Bit = 1>
+EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
+    shuffle_rows(rows, std::make_index_sequence<static_cast<std::size_t>(packet<T>::lanes)>{});
+    if constexpr (2 * Bit < packet<T>::lanes) transpose<T, 2 * Bit>(rows);
 }
 
 /// The largest lane; where one is NaN, any of them or NaN.
