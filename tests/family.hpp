@@ -72,6 +72,23 @@ void run_into(form f, softax::view<softax::result_type<T>> const& out, softax::v
     if (f == form::logsumexp) softax::logsumexp_into(out, a, over);
 }
 
+/// The same with options, or on a stream.
+template <class T, class Options>
+softax::array<softax::result_type<T>> run(form f, softax::view<T const> const& a, softax::axes const& over,
+                                          Options const& o) {
+    if (f == form::softmax) return softax::softmax(a, over, o);
+    if (f == form::log_softmax) return softax::log_softmax(a, over, o);
+    return softax::logsumexp(a, over, o);
+}
+
+template <class T, class Options>
+void run_into(form f, softax::view<softax::result_type<T>> const& out, softax::view<T const> const& a,
+              softax::axes const& over, Options const& o) {
+    if (f == form::softmax) softax::softmax_into(out, a, over, o);
+    if (f == form::log_softmax) softax::log_softmax_into(out, a, over, o);
+    if (f == form::logsumexp) softax::logsumexp_into(out, a, over, o);
+}
+
 /// The bits of an element, all NaNs alike.
 template <class T>
 std::uint64_t bits_of(T x) {

@@ -150,6 +150,102 @@ expected expected_of(form f, group<T> const& g, T x) {
     return {value, value};
 }
 
+/// What options say of a group: exp is taken of scale * x, and extra is one more logit, which is not scaled.
+struct said {
+    wide scale = 1, extra = -infinity;
+};
+
+/// a * b, to about 128 bits.
+inline sum product(wide a, wide b) {
+    wide const p = a * b;
+    return {p, std::isfinite(p) ? std::fma(a, b, -p) : 0};
+}
+
+/// One group with options. get(i) is element i of n, is_live(i) whether it takes part.
+template <class T>
+class said_group {
+public:
+    template <class Get, class IsLive>
+    said_group(std::ptrdiff_t n, Get get, IsLive is_live, said const& o) : o_(o) {
+        std::ptrdiff_t at = -1;
+        is_poisoned_ = std::isnan(o.extra) || o.extra == infinity;
+        for (std::ptrdiff_t i = 0; i < n; ++i) {
+            if (!is_live(i)) continue;
+            T const x = get(i);
+            wide const y = o.scale * exact(x);
+            if (std::isnan(y) || y == infinity) is_poisoned_ = true;
+            if (at < 0 || (o.scale < 0 ? is_less(x, m_) : is_less(m_, x))) m_ = x, at = i;
+        }
+        is_empty_ = at < 0;
+        bool const has_elements = !is_empty_ && o.scale * exact(m_) != -infinity;
+        if (is_poisoned_ || (!has_elements && o.extra == -infinity)) return;
+        has_answer_ = true;
+        top_ = {o.extra, 0};
+        if (!has_elements) return;
+        sum const top = product(o.scale, exact(m_));
+        bool const is_extra_top = o.extra > top.total || (o.extra == top.total && top.rest < 0);
+        sum below = {is_extra_top ? top.total : o.extra,
+                     is_extra_top ? top.rest : 0};  // the lower one less the upper one
+        below.add(is_extra_top ? -o.extra : -top.total);
+        if (!is_extra_top) below.rest -= top.rest;
+        sum others;
+        if (is_extra_top) {
+            shift_ = below;
+        } else {
+            top_ = top;
+            others.add(o.extra == -infinity ? 0 : exp_of(below));
+        }
+        for (std::ptrdiff_t i = 0; i < n; ++i) {
+            if (is_live(i) && (is_extra_top || i != at)) others.add(exp_of(distance(get(i))));
+        }
+        others_ = others.value();
+    }
+
+    wide softmax(T x) const { return has_answer_ ? exp_of(distance(x)) / (1 + others_) : nan; }
+
+    wide log_softmax(T x) const {
+        if (!has_answer_) return nan;
+        sum const d = distance(x);
+        return std::isinf(d.total) ? d.total : d.total + (d.rest - std::log1p(others_));
+    }
+
+    wide logsumexp() const {
+        if (has_answer_) return top_.total + (top_.rest + std::log1p(others_));
+        return is_empty_ && !is_poisoned_ ? -infinity : nan;
+    }
+
+    /// The greatest of the scaled elements and the extra logit.
+    wide maximum() const { return has_answer_ ? top_.total : 0; }
+
+private:
+    /// scale * x less the maximum, for an x that takes part: integers are subtracted as integers.
+    sum distance(T x) const {
+        if (std::isinf(exact(x))) return {-infinity, 0};
+        sum const d = o_.scale < 0 ? difference(m_, x) : difference(x, m_);
+        sum y = product(std::abs(o_.scale), d.total);
+        y.rest += std::abs(o_.scale) * d.rest + shift_.rest;
+        y.add(shift_.total);
+        return y;
+    }
+
+    said o_;
+    T m_{};
+    sum top_, shift_;  // shift_ is that of the elements below top_
+    wide others_ = 0;  // the sum of exp(y - top) without one of the maxima
+    bool is_poisoned_ = false, is_empty_ = false, has_answer_ = false;
+};
+
+template <class T>
+expected expected_of(form f, said_group<T> const& g, T x, bool is_live) {
+    if (f == form::logsumexp) {
+        wide const value = g.logsumexp();
+        return {value, std::max({std::abs(g.maximum()), std::abs(value), wide{1}})};
+    }
+    if (!is_live) return {f == form::softmax ? 0 : -infinity, 0};
+    wide const value = f == form::softmax ? g.softmax(x) : g.log_softmax(x);
+    return {value, value};
+}
+
 /// The family over the axes whose bits are set in reduced, of elements in any strides; results in row-major order, those of
 /// logsumexp without the reduced axes.
 template <class T>

@@ -10,7 +10,8 @@ namespace {
 
 /// The softax headers that a header includes, by room name.
 std::vector<std::string> includes_of(std::string const& name) {
-    static std::regex const quoted_or_not(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
+    static std::regex const quoted_or_not(
+        R"re(^\s*#\s*(?:include|define\s+SOFTAX_TARGET_FILE)\s*([<"])([^>"]+)[>"])re");
     std::vector<std::string> found;
     for (auto const& line : rooms::lines_of(rooms::path_of(name))) {
         std::smatch match;

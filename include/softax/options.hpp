@@ -11,7 +11,8 @@ namespace softax {
 
 /// softmax(a, -1, {.scale = 0.125, .where = mask, .on = s}). What is not named changes nothing.
 struct options {
-    /// exp is taken of scale * a: 1 / temperature; -1 gives softmin. Rounded to the type in which a is computed.
+    /// exp is taken of scale * a: 1 / temperature; -1 gives softmin. Rounded to the type in which a is computed. (Integers
+    /// farther than 2^24 from the largest of their group are rounded to float before they are scaled.)
     double scale = 1;
 
     /// Which elements take part, broadcast against a. The others are left out whatever they hold: exactly 0 in softmax, -inf in

@@ -13,6 +13,7 @@
 //   array               buffer + layout: the owner; knows nothing of Eigen
 //   detail/partition    shape + axes + strides -> outer x reduce x inner
 //   detail/team         threads, as the kernels ask for them
+//   detail/isa          the instruction set of the flags, by name
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/x86          the same for regions of wider instruction sets
 //   detail/exponential  exp(x - m), up to a factor that cancels
@@ -27,19 +28,38 @@
 //   detail/kernel_files all of these in their order
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
+//   detail/gradient_plan      the rules of derivatives, and their blocks of groups
+//   detail/gradient_elements  their formulas in packets
+//   detail/gradient_kernels   sums and results of runs and of groups side by side
+//   detail/gradient_blocks    every block to its kernel
+//   detail/gradient_files     these in their order
+//   detail/gradients          these kernels by instruction set; slabs that stay in cache
 //   detail/crew         threads of a stream
 //   detail/turns        whose turn it is in a stream
 //   stream              device, stream: where and on how many threads
 //   options             what may be said beside the axes
 //   softmax             the family
+//   async               the family as futures
+//   detail/gradient_door      what gradients check, and their operands
+//   gradient            derivatives of the family
+//   cross_entropy       loss of logits and targets, with its gradient
+//   detail/group_pieces       the groups of strided memory, a piece at a time
+//   detail/normalizer_kernels maxima and sums of pieces
+//   detail/normalizer_state   maximum and the rest of the sum
+//   detail/normalizer_finish  what becomes of logits once the sum is known
+//   detail/normalizer_groups  a state for each group
+//   normalizer          the running state: push, merge, finish
 //   eigen               + Eigen objects as views, and back
 //   npy                 + NumPy's .npy files
 //   print               + operator<<
+//   detail/mpi_messages       + what the ranks tell each other
+//   mpi                 + the family over the ranks of a communicator
 //   softax              the map
 //
 // A header includes only headers above it; tests/rooms holds it to that. The way of the data: view -> canonical axes (all
 // errors here) -> not row-major? copied once -> partition -> row, panel or strip kernel -> packets.
 #pragma once
 
-#include "array.hpp"
-#include "softmax.hpp"
+#include "async.hpp"
+#include "cross_entropy.hpp"
+#include "normalizer.hpp"

@@ -3,8 +3,6 @@
 // This file is the door: it checks everything, then hands memory and strides to the kernels.
 #pragma once
 
-#include <future>
-
 #include "array.hpp"
 #include "detail/kernels.hpp"
 #include "detail/overlap.hpp"
@@ -62,9 +60,11 @@ void apply(view<Out> const& out, view<In const> const& a, index_list const& redu
            team* on) {
     if (a.empty()) {
         // Nothing to add up: the logarithm of 0, or of the extra logit alone.
+        auto const alone =
+            o.said.extra > std::numeric_limits<double>::max() ? std::numeric_limits<double>::quiet_NaN() : o.said.extra;
         if (Form == form::logsumexp) {
             for_each_offset({out.shape(), out.strides(), out.strides()},
-                            [&](index_t place, index_t) { out.data()[place] = static_cast<Out>(o.said.extra); });
+                            [&](index_t place, index_t) { out.data()[place] = static_cast<Out>(alone); });
         }
         return;
     }
@@ -115,24 +115,6 @@ view<element_of<A const> const> reading(A const& a) {
 template <class Out>
 concept writable =
     viewable<Out> && !std::is_const_v<std::remove_pointer_t<decltype(view(std::declval<Out&>()).data())>>;
-
-/// What an asynchronous call keeps: an array that is given away, else a view of what must outlive the work.
-template <class A>
-auto kept(A&& a) {
-    if constexpr (std::is_rvalue_reference_v<A&&> && std::same_as<A, array<element_of<A>>>) {
-        return std::move(a);
-    } else {
-        return reading(a);
-    }
-}
-
-/// The future of f(a) on the stream of the options, or the default stream.
-template <class F, class A>
-auto submitted(F f, A&& a, axes const& over, options o) {
-    stream const s = o.on ? *o.on : stream(device::cpu);
-    o.on = s;
-    return s.submit([f, a = kept(std::forward<A>(a)), over, o] { return f(a, over, o); });
-}
 
 }  // namespace detail
 
@@ -227,31 +209,6 @@ void log_softmax_into(Out&& out, A const& a, axes const& over, stream const& on)
 template <detail::writable Out, viewable A>
 void logsumexp_into(Out&& out, A const& a, axes const& over, stream const& on) {
     logsumexp_into(out, a, over, options{.on = on});
-}
-
-/// A future of softmax(a, axes, options), computed in the order of its stream (.on, else the default stream of the CPU). An
-/// array that is moved in is kept; other elements, and a mask, must live until the future is ready. Exceptions come through it.
-template <class A>
-    requires viewable<std::remove_reference_t<A>>
-auto softmax_async(A&& a, axes const& over, options const& o) {
-    auto const call = [](auto const& x, axes const& along, options const& said) { return softmax(x, along, said); };
-    return detail::submitted(call, std::forward<A>(a), over, o);
-}
-
-/// A future of log_softmax(a, axes, options); as softmax_async().
-template <class A>
-    requires viewable<std::remove_reference_t<A>>
-auto log_softmax_async(A&& a, axes const& over, options const& o) {
-    auto const call = [](auto const& x, axes const& along, options const& said) { return log_softmax(x, along, said); };
-    return detail::submitted(call, std::forward<A>(a), over, o);
-}
-
-/// A future of logsumexp(a, axes, options); as softmax_async().
-template <class A>
-    requires viewable<std::remove_reference_t<A>>
-auto logsumexp_async(A&& a, axes const& over, options const& o) {
-    auto const call = [](auto const& x, axes const& along, options const& said) { return logsumexp(x, along, said); };
-    return detail::submitted(call, std::forward<A>(a), over, o);
 }
 
 }  // namespace SOFTAX_ISA

@@ -21,6 +21,8 @@ public:
                                                        : 0),
           integers_(p.count * columns(), columns(), c.is_masked) {
         // A mask is applied where elements are moved, and the factor with it; so are integers subtracted.
+        scale_ = static_cast<double>(asked_.factor) * static_cast<double>(asked_.mantissa);
+        extra_ = asked_.extra;
         if (c.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked_.factor, T(1));
     }
 
@@ -121,8 +123,9 @@ private:
             out.push_back({a.extent, step, a.y, 0});
         }
         gather(s, m, axes.all(), columns);
+        if (is_wide_integer<In> && asked_.has_extra()) move_origin();
         run_kernel({s, columns, 1}, {s, columns, 1}, columns);
-        if (Form == form::logsumexp) integers_.restore(s, call_.scale);
+        if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
         if (m.where != nullptr) mend(s, m.where, axes);
         mover(m.y, static_cast<T const*>(s), out);
     }
@@ -147,9 +150,18 @@ private:
         nan_finder const found(y, axes.kept);
         if (!found.any) return;
         if constexpr (Form == form::logsumexp) {
-            empty_group_filler(y, where, axes.kept, axes.reduce);
+            // With an extra logit no group is empty.
+            if (!asked_.has_extra()) empty_group_filler(y, where, axes.kept, axes.reduce);
         } else {
             mask_filler(y, where, axes.all(), Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
+        }
+    }
+
+    /// The extra logit is no less moved than the elements of its group, the only one of the block.
+    void move_origin() noexcept {
+        if constexpr (is_wide_integer<In>) {
+            asked_.origin = integers_.extreme(0) * scale_;
+            asked_.set_extra(extra_ - asked_.origin);
         }
     }
 
@@ -171,6 +183,7 @@ private:
     call call_;
     request<T> asked_;
     T factor_ = 1;
+    double scale_, extra_;  // rounded to the type of the kernels
     plan plan_;
     buffer<T> scratch_;
     wide_integers<In, T> integers_;

@@ -42,26 +42,31 @@ template <class T>
 struct request {
     T factor;    // a power of two with the sign of the scale: x is multiplied by it as it is loaded, exactly
     T mantissa;  // what is left of the scale, in [1, 2): it enters where x is reduced, and its product is not rounded
-    T extra;     // as it enters exp, not scaled; -inf is none
     T extra_over_mantissa, log2_e_mantissa, wide_over_mantissa, floor_over_mantissa;
+    double extra;       // as it enters exp, not scaled; -inf is none
+    double origin = 0;  // added to logsumexp: what has been taken off every element, times the scale
 
     static request of(double scale, double extra) noexcept {
         using c = exp_constants<T>;
-        T const none = -std::numeric_limits<T>::infinity();
-        if (scale == 1 && extra == -std::numeric_limits<double>::infinity()) {
-            return {1, 1, none, none, c::log2_e, c::wide, c::floor};
+        T factor = 1, mantissa = 1;
+        if (scale != 1) {
+            int exponent = 0;
+            T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
+            factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted);
+            mantissa = f == 0 ? T(1) : f;
         }
-        int exponent = 0;
-        T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
-        T const factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted),
-                mantissa = f == 0 ? T(1) : f;
-        T const other = static_cast<T>(extra);
-        return {
-            factor, mantissa, other, other / mantissa, c::log2_e * mantissa, c::wide / mantissa, c::floor / mantissa};
+        request r = {factor, mantissa, 0, c::log2_e * mantissa, c::wide / mantissa, c::floor / mantissa, 0};
+        r.set_extra(static_cast<double>(static_cast<T>(extra)));
+        return r;
+    }
+
+    void set_extra(double logit) noexcept {
+        extra = logit;
+        extra_over_mantissa = static_cast<T>(logit / static_cast<double>(mantissa));
     }
 
     bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }
-    bool has_extra() const noexcept { return extra != -std::numeric_limits<T>::infinity(); }
+    bool has_extra() const noexcept { return extra != -std::numeric_limits<double>::infinity(); }
 
     /// What to take for the maximum of a group whose elements, times factor, have the maximum m.
     T pivot_of(T m) const noexcept { return m < extra_over_mantissa ? extra_over_mantissa : m; }
@@ -171,17 +176,6 @@ struct reduced_exp {
     /// epsilon. 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
     EIGEN_STRONG_INLINE packet<T> value() const noexcept { return madd(less_one, power, power); }
 };
-
-/// The exponential of the extra logit in every group.
-template <class T>
-EIGEN_STRONG_INLINE packet<T> extra_exp(pivot<T> const& at, request<T> const& asked) noexcept {
-    using P = packet<T>;
-    auto const scale = scaling<T>::of(asked);
-    // As an element at which mantissa * x would be extra.
-    P const x = scale.sum(P::set(T(0)) - at.shift, P::set(asked.extra));
-    pivot<T> const unscaled = {P::set(T(0)), at.floor * scale.mantissa, at.magic};
-    return reduced_exp<T>::template of<way::plain>(x, unscaled, scale).value();
-}
 
 SOFTAX_KERNELS_END
 #endif

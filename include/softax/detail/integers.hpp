@@ -34,11 +34,13 @@ public:
     void restore(T* log_sums, double scale) const noexcept {
         if constexpr (is_wide_integer<In>) {
             for (index_t j = 0; j < columns_; ++j) {
-                double const extreme = static_cast<double>(extremes_.data()[j]);
-                log_sums[j] = static_cast<T>(extreme * scale + static_cast<double>(log_sums[j]));
+                log_sums[j] = static_cast<T>(extreme(j) * scale + static_cast<double>(log_sums[j]));
             }
         }
     }
+
+    /// What was taken off column j.
+    double extreme(index_t j) const noexcept { return static_cast<double>(extremes_.data()[j]); }
 
 private:
     static constexpr T infinity = std::numeric_limits<T>::infinity();

@@ -11,30 +11,7 @@
 #include <cstdint>
 
 #include "../dtype.hpp"
-#include "error.hpp"
-
-#if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
-#error "softax needs Eigen 3.4.0 or later"
-#endif
-
-#if defined(EIGEN_DONT_VECTORIZE)
-#define SOFTAX_ISA isa_scalar
-#elif defined(__AVX512F__) && defined(__AVX512DQ__)
-#define SOFTAX_ISA isa_avx512
-#elif defined(__AVX2__) && defined(__FMA__)
-#define SOFTAX_ISA isa_avx2
-#elif defined(__AVX__)
-#define SOFTAX_ISA isa_avx
-#else
-#define SOFTAX_ISA isa_base
-#endif
-
-// Before a loop over the lanes of packets in registers, which -O2 leaves a loop, with the packets in memory.
-#if defined(__GNUC__)
-#define SOFTAX_UNROLLED _Pragma("GCC unroll 16")
-#else
-#define SOFTAX_UNROLLED
-#endif
+#include "isa.hpp"
 
 namespace softax::detail {
 inline namespace SOFTAX_ISA {

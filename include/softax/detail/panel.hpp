@@ -48,7 +48,7 @@ public:
         } else {
             add<Form, way::general>(x, y);
         }
-        if (asked.has_extra()) add_extra(asked);
+        if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         finish<Form>(x, y, asked);
     }
 
@@ -176,9 +176,14 @@ private:
         }
     }
 
-    void add_extra(request<T> const& asked) noexcept {
-        for (index_t j = 0; j < columns_; j += P::lanes) extra_exp(pivot_at(j), asked).store(equal_ + j);
-        for (index_t j = 0; j < columns_; ++j) add_total<T>(sum_[j], {static_cast<double>(equal_[j]), 0});
+    log_terms<T> terms_of(index_t j) const noexcept { return {m_[j], shift_[j], magic_[j], count_[j], sum_[j]}; }
+
+    void add_extras(request<T> const& asked) noexcept {
+        for (index_t j = 0; j < columns_; ++j) {
+            auto terms = terms_of(j);
+            add_extra(terms, asked);
+            sum_[j] = terms.others;
+        }
     }
 
     template <form Form>
@@ -187,9 +192,8 @@ private:
             take_quotients();
         } else {
             for (index_t j = 0; j < columns_; ++j) {
-                log_terms<T> const terms = {m_[j], shift_[j], magic_[j], count_[j], sum_[j]};
                 (Form == form::logsumexp ? y.data : log_)[j] =
-                    Form == form::logsumexp ? log_sum_of(terms, asked) : -log_as(terms, asked);
+                    Form == form::logsumexp ? log_sum_of(terms_of(j), asked) : -log_as(terms_of(j), asked);
             }
             repeat(log_);
         }

@@ -97,6 +97,10 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
         if (reads && fit.panel_input() && fit.panel_output()) return {panel, direct, 1, columns};
         if (is_moved_through && fit.panel_output()) return {panel, output, 1, columns};
     }
+    // A group of integers by itself where each has an extra logit of its own.
+    if (is_wide_integer<In> && c.extra != -std::numeric_limits<double>::infinity()) {
+        return {is_short ? strip : row, scratch, 1, 1};
+    }
     // A scratch of as many columns as fit, or a scratch row where even a cache line of columns is too many.
     index_t const fitting = std::max(scratch_bytes / static_cast<index_t>(sizeof(T)) / p.count, line);
     index_t const columns = std::min(width, fitting);

@@ -216,8 +216,9 @@ private:
         for (index_t i = 0; i < n_; i += chunk) sums.add(x, e, i, std::min(n_ - i, chunk));
         if (Beside != beside::nothing) m_ = max_lane(sums.next_m);
         auto const at = pivot<T>::of(m, asked_);
-        if (asked_.has_extra()) add_total<T>(sums.sum, {static_cast<double>(extra_exp(at, asked_).first()), 0});
-        return {m, at.shift.first(), at.magic.first(), sums.count, sums.sum};
+        log_terms<T> terms = {m, at.shift.first(), at.magic.first(), sums.count, sums.sum};
+        if (Form == form::softmax && asked_.has_extra()) add_extra(terms, asked_);
+        return terms;
     }
 
     /// Writes the results of the last row.

@@ -133,14 +133,14 @@ private:
     template <form Form, way Way>
     EIGEN_STRONG_INLINE void finish_packet(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         if constexpr (Form == form::softmax) {
-            divide<Way>(n, p, at);
+            divide<Way>(n, p, m, at);
         } else {
             take_logs<Form, Way>(n, p, m, at);
         }
     }
 
     template <way Way>
-    EIGEN_STRONG_INLINE void divide(index_t n, index_t p, pivot<T> const& at) noexcept {
+    EIGEN_STRONG_INLINE void divide(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         P const start = P::set(lane_sum<T>::above);
         lane_sum<T> sum = {start, P::set(T(0))};
         for (index_t i = 0; i < n; ++i) {
@@ -148,11 +148,26 @@ private:
             e.store(e_[i] + p);
             sum.add_below(e);
         }
-        if (asked_.has_extra()) sum.add_below(extra_exp(at, asked_));
+        if (asked_.has_extra()) add_extras(sum, m, at);
         // hi - start is exact and not less than lo, which is what rounding left of it.
         P const large = sum.hi - start, total = opaque(large + sum.lo);
         auto const by = quotient<T>::by(total, sum.lo - opaque(total - large));
         for (index_t i = 0; i < n; ++i) by(P::load(e_[i] + p)).store(e_[i] + p);
+    }
+
+    void add_extras(lane_sum<T>& sum, P m, pivot<T> const& at) noexcept {
+        alignas(64) T of[3][P::lanes], extra[2][P::lanes];
+        m.store(of[0]);
+        at.shift.store(of[1]);
+        at.magic.store(of[2]);
+        for (index_t k = 0; k < P::lanes; ++k) {
+            log_terms<T> terms = {of[0][k], of[1][k], of[2][k], 0, {0, 0}};
+            add_extra(terms, asked_);
+            extra[0][k] = static_cast<T>(terms.others.hi);
+            extra[1][k] = static_cast<T>(terms.others.hi - static_cast<double>(extra[0][k]));
+        }
+        sum.add_below(P::load(extra[0]));
+        sum.lo = sum.lo + P::load(extra[1]);
     }
 
     template <form Form, way Way>
@@ -164,18 +179,16 @@ private:
             others.add_unless_equal(reduced_exp<T>::template of<Way>(x, at, scale_), x, m);
             equal = equal + (one - zero_where_equal(one, x, m));
         }
-        alignas(64) T of[7][P::lanes] = {}, result[P::lanes];
+        alignas(64) T of[6][P::lanes], result[P::lanes];
         m.store(of[0]);
         at.shift.store(of[1]);
         at.magic.store(of[2]);
         equal.store(of[3]);
         others.hi.store(of[4]);
         others.lo.store(of[5]);
-        if (asked_.has_extra()) extra_exp(at, asked_).store(of[6]);
         for (index_t k = 0; k < P::lanes; ++k) {
-            wide sum = lane_total<T>(of[4][k], of[5][k], 0);
-            add_total<T>(sum, {static_cast<double>(of[6][k]), 0});
-            log_terms<T> const terms = {of[0][k], of[1][k], of[2][k], static_cast<double>(of[3][k]), sum};
+            log_terms<T> const terms = {of[0][k], of[1][k], of[2][k], static_cast<double>(of[3][k]),
+                                        lane_total<T>(of[4][k], of[5][k], 0)};
             result[k] = Form == form::logsumexp ? log_sum_of(terms, asked_) : -log_as(terms, asked_);
         }
         P const log = P::load(result);

@@ -135,44 +135,79 @@ struct log_terms {
     wide others;        // sum of the exponentials of the elements below m, or for softmax of all
 };
 
-/// log(sum of exp((x - m) mantissa)) as hi + lo, with hi exact. The sum is count + t, t being that of the others, and t is never rounded
-/// to the precision of 1, so that the confident class keeps its digits. NaN where m is infinite or a sum is NaN.
+/// exp((m - shift) mantissa) 2^-k, the factor beside 2^bias of all exponentials of a group.
 template <class T>
-wide log_of(log_terms<T> const& g, T mantissa) noexcept {
+wide factor_of(log_terms<T> const& g, T mantissa) noexcept {
     constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
-    // others = t * power, power = exp(rest) 2^(bias - k), in two parts; bias is taken off at the end.
     double const k = static_cast<double>(exponent_of(g.magic));
     wide const rest = two_product(static_cast<double>(g.m - g.shift), static_cast<double>(mantissa));
     wide const r = two_sum(rest.hi - k * ln2_high, rest.lo - k * ln2_low);
     double const above_one = std::expm1(r.hi);
-    wide power = two_sum(1, above_one);
-    power.lo += r.lo * power.hi;
+    wide factor = two_sum(1, above_one);
+    factor.lo += r.lo * factor.hi;
+    return factor;
+}
+
+/// extra - m mantissa.
+template <class T>
+wide extra_below(log_terms<T> const& g, request<T> const& asked) noexcept {
+    wide const m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
+    wide const d = two_sum(asked.extra, -m.hi);
+    return {d.hi, d.lo - m.lo};
+}
+
+/// Adds the exponential of the extra logit to a sum of all exponentials.
+template <class T>
+void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
+    wide const d = extra_below(g, asked);
+    // Above the maximum by rounding alone, which takes 40 only beyond 1e8: as good as infinite, and still a number.
+    double const e = std::exp(std::min(d.hi, 40.0)) * factor_of(g, asked.mantissa).hi;
+    add_total<T>(g.others, {std::ldexp(e + e * d.lo, exp_constants<T>::bias), 0});
+}
+
+/// log(sum of exp((x - m) mantissa)) as hi + lo, with hi exact, the extra logit included. The sum is count + t, t being that
+/// of the others, and t is never rounded to the precision of 1, so that the confident class keeps its digits. NaN where m is
+/// infinite or a sum is NaN.
+template <class T>
+wide log_of(log_terms<T> const& g, request<T> const& asked) noexcept {
+    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+    wide const factor = factor_of(g, asked.mantissa);
     double const scale = std::ldexp(1.0, -exp_constants<T>::bias);
     double const others = g.others.hi * scale, others_low = g.others.lo * scale;
-    double const t = others / power.hi;
-    double const t_low = (std::fma(-t, power.hi, others) + (others_low - t * power.lo)) / power.hi;
-    wide const sum = two_sum(g.count, t);
+    wide t = {others / factor.hi, 0};
+    t.lo = (std::fma(-t.hi, factor.hi, others) + (others_low - t.hi * factor.lo)) / factor.hi;
+    double count = g.count;
+    if (asked.has_extra()) {
+        // Next to the maximum it is one of those that count, but for a little; above, by rounding of the maximum, it leads.
+        wide const d = extra_below(g, asked);
+        if (d.hi > 0.5) return {d.hi, d.lo + std::log1p((count + t.hi) * std::exp(-d.hi))};
+        bool const is_near = d.hi > -0.5;
+        double const e = std::exp(d.hi), more = is_near ? std::expm1(d.hi) : e;
+        count += is_near ? 1 : 0;
+        wide const both = two_sum(t.hi, more);
+        t = {both.hi, both.lo + t.lo + e * d.lo};
+    }
+    wide const sum = two_sum(count, t.hi);
     int exponent = 0;
     double f = std::frexp(sum.hi, &exponent);
     if (f < 0.7) f *= 2, --exponent;
     double const n = exponent;
-    return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t_low) / sum.hi)};
+    return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t.lo) / sum.hi)};
 }
 
 /// log_of rounded to the type of the group.
 template <class T>
 T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked.mantissa);
+    wide const log = log_of(g, asked);
     return static_cast<T>(log.hi + log.lo);
 }
 
-/// m mantissa + log(sum of exp((x - m) mantissa)).
+/// origin + m mantissa + log(sum of exp((x - m) mantissa)).
 template <class T>
 T log_sum_of(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked.mantissa);
-    wide const m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa)),
-               sum = two_sum(m.hi, log.hi);
-    return static_cast<T>(sum.hi + (sum.lo + (log.lo + m.lo)));
+    wide const log = log_of(g, asked), m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
+    wide const start = two_sum(asked.origin, m.hi), sum = two_sum(start.hi, log.hi);
+    return static_cast<T>(sum.hi + (sum.lo + (start.lo + (log.lo + m.lo))));
 }
 
 SOFTAX_KERNELS_END

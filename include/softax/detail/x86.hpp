@@ -127,40 +127,28 @@ private:
 };
 
 /// a * b + c, rounded once.
-EIGEN_ALWAYS_INLINE packet<float> madd(packet<float> a, packet<float> b, packet<float> c) noexcept {
-    using raw = packet<float>::raw_type;
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> madd(packet<T> a, packet<T> b, packet<T> c) noexcept {
+    using raw = typename packet<T>::raw_type;
 #if SOFTAX_PACKET_BYTES == 64
-    return {(raw)_mm512_fmadd_ps((__m512)a.raw, (__m512)b.raw, (__m512)c.raw)};
+    if constexpr (sizeof(T) == 4) return {(raw)_mm512_fmadd_ps((__m512)a.raw, (__m512)b.raw, (__m512)c.raw)};
+    if constexpr (sizeof(T) == 8) return {(raw)_mm512_fmadd_pd((__m512d)a.raw, (__m512d)b.raw, (__m512d)c.raw)};
 #else
-    return {(raw)_mm256_fmadd_ps((__m256)a.raw, (__m256)b.raw, (__m256)c.raw)};
-#endif
-}
-
-EIGEN_ALWAYS_INLINE packet<double> madd(packet<double> a, packet<double> b, packet<double> c) noexcept {
-    using raw = packet<double>::raw_type;
-#if SOFTAX_PACKET_BYTES == 64
-    return {(raw)_mm512_fmadd_pd((__m512d)a.raw, (__m512d)b.raw, (__m512d)c.raw)};
-#else
-    return {(raw)_mm256_fmadd_pd((__m256d)a.raw, (__m256d)b.raw, (__m256d)c.raw)};
+    if constexpr (sizeof(T) == 4) return {(raw)_mm256_fmadd_ps((__m256)a.raw, (__m256)b.raw, (__m256)c.raw)};
+    if constexpr (sizeof(T) == 8) return {(raw)_mm256_fmadd_pd((__m256d)a.raw, (__m256d)b.raw, (__m256d)c.raw)};
 #endif
 }
 
 /// The larger lane. Where a is NaN the result is NaN: the instruction gives its second operand then.
-EIGEN_ALWAYS_INLINE packet<float> max(packet<float> a, packet<float> b) noexcept {
-    using raw = packet<float>::raw_type;
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
+    using raw = typename packet<T>::raw_type;
 #if SOFTAX_PACKET_BYTES == 64
-    return {(raw)_mm512_maskz_max_ps(0xffff, (__m512)b.raw, (__m512)a.raw)};
+    if constexpr (sizeof(T) == 4) return {(raw)_mm512_maskz_max_ps(0xffff, (__m512)b.raw, (__m512)a.raw)};
+    if constexpr (sizeof(T) == 8) return {(raw)_mm512_maskz_max_pd(0xff, (__m512d)b.raw, (__m512d)a.raw)};
 #else
-    return {(raw)_mm256_max_ps((__m256)b.raw, (__m256)a.raw)};
-#endif
-}
-
-EIGEN_ALWAYS_INLINE packet<double> max(packet<double> a, packet<double> b) noexcept {
-    using raw = packet<double>::raw_type;
-#if SOFTAX_PACKET_BYTES == 64
-    return {(raw)_mm512_maskz_max_pd(0xff, (__m512d)b.raw, (__m512d)a.raw)};
-#else
-    return {(raw)_mm256_max_pd((__m256d)b.raw, (__m256d)a.raw)};
+    if constexpr (sizeof(T) == 4) return {(raw)_mm256_max_ps((__m256)b.raw, (__m256)a.raw)};
+    if constexpr (sizeof(T) == 8) return {(raw)_mm256_max_pd((__m256d)b.raw, (__m256d)a.raw)};
 #endif
 }
 

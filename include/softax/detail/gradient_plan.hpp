@@ -1,0 +1,133 @@
+// gradient_plan: what the kernels of gradients are asked to do, and in which blocks of groups.
+//
+// Every derivative of the family is one shape of work: a sum for each group, of products of two arrays, and then a result for
+// each element, of the two arrays and the sum of its group. All arrays are row-major.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+
+#include "../dtype.hpp"
+#include "partition.hpp"
+
+namespace softax::detail {
+
+/// The sum s of a group and the results of its elements, from elements y and g.
+enum class rule {
+    softmax,          // s = sum(y g),      scale y (g - s)
+    log_softmax_vjp,  // s = sum(g),        scale (g - exp(y) s)
+    log_softmax_jvp,  // s = sum(exp(y) g), scale (g - s)
+    dot,              // s = scale sum(y g)
+    total,            // s = sum(y)
+    product,          // s given,           y s
+    cross_entropy     // s given,           (exp(y) - shift) s
+};
+
+constexpr bool has_sum(rule r) noexcept { return r != rule::product && r != rule::cross_entropy; }
+constexpr bool has_result(rule r) noexcept { return r != rule::dot && r != rule::total; }
+constexpr bool reads_g(rule r) noexcept { return has_sum(r) && r != rule::total; }
+
+/// The memory of a call. out may be y or g.
+template <class Y, class G, class Out>
+struct gradient_call {
+    using T = compute_type<Y>;
+
+    Y const* y;
+    G const* g;
+    Out* out;
+    T* sums = nullptr;  // one for each group, in row-major order: given, or wanted of a rule without results
+    double scale = 1, shift = 0;
+    bool const* where = nullptr;  // the mask
+};
+
+/// Element i of a group belongs to chunk i / gradient_chunk and there to lane i % gradient_lanes.
+template <class T>
+inline constexpr index_t gradient_lanes = 128 / static_cast<index_t>(sizeof(T));
+template <class T>
+inline constexpr index_t gradient_chunk = 16 * gradient_lanes<T>;
+
+/// The lanes of groups side by side take at most half of an L1 cache.
+inline constexpr index_t gradient_lane_elements = 4096, gradient_most_columns = 512;
+
+/// How many groups of n elements are worked on side by side.
+template <class T>
+constexpr index_t gradient_width(index_t n) noexcept {
+    index_t const fitting = gradient_lane_elements / std::min(n, gradient_lanes<T>);
+    return std::min(fitting / 16 * 16, gradient_most_columns);
+}
+
+/// Some groups: outer neighbours along the last outer axis times inner ones along the inner axis.
+struct gradient_block {
+    index_t offset = 0, where = 0, first_group = 0;  // of the first element, in the arrays, the mask and the sums
+    index_t outer = 1, inner = 1;
+};
+
+struct gradient_plan {
+    partition groups;
+    index_t size = 0;
+    bool is_row = false;     // groups are runs of memory, one after another; else they lie side by side
+    bool is_staged = false;  // brought to a scratch first
+    index_t outer_block = 1, inner_block = 1;
+
+    walked_axis last_outer() const noexcept {
+        return groups.outer.size == 0 ? walked_axis{1, 0, 0, 0} : groups.outer.at[groups.outer.size - 1];
+    }
+    index_t block_groups() const noexcept { return outer_block * inner_block; }
+    index_t outer_blocks() const noexcept { return (last_outer().extent + outer_block - 1) / outer_block; }
+    index_t inner_blocks() const noexcept { return (groups.inner.extent + inner_block - 1) / inner_block; }
+
+    index_t blocks() const noexcept {
+        return groups.outer.count() / last_outer().extent * outer_blocks() * inner_blocks();
+    }
+
+    gradient_block block(index_t number) const noexcept {
+        gradient_block b;
+        walked_axis const last = last_outer(), inner = groups.inner;
+        index_t const j = number % inner_blocks() * inner_block;
+        number /= inner_blocks();
+        index_t const o = number % outer_blocks() * outer_block;
+        number /= outer_blocks();
+        b.outer = std::min(outer_block, last.extent - o);
+        b.inner = std::min(inner_block, inner.extent - j);
+        b.first_group = (number * last.extent + o) * inner.extent + j;
+        b.offset = o * last.x + j * inner.x;
+        b.where = o * last.where + j * inner.where;
+        for (index_t k = groups.outer.size - 2; k >= 0; --k) {
+            walked_axis const& a = groups.outer.at[k];
+            index_t const i = number % a.extent;
+            number /= a.extent;
+            b.offset += i * a.x;
+            b.where += i * a.where;
+        }
+        return b;
+    }
+
+    /// The plan for a non-empty row-major shape; reduced holds ascending axes, where the strides of a mask or null.
+    template <class T>
+    static gradient_plan of(index_list const& shape, index_list const& reduced, index_list const* where,
+                            bool is_apart) {
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), block = 4096;
+        index_list const strides = row_major_strides(shape);
+        gradient_plan p;
+        p.groups = partition_of(shape, reduced, {strides, strides, where});
+        p.size = size_of(shape);
+        index_t const n = p.groups.count, inner = p.groups.inner.extent, last = p.last_outer().extent;
+        index_t const fitting = std::max(block / n, line), width = gradient_width<T>(n);
+        bool const is_one = p.groups.reduce.size <= 1;
+        // A scratch row where even a cache line of columns is too many.
+        p.is_row = p.groups.inner.x != 1 || (!is_one && fitting * n > (index_t{1} << 22));
+        bool const is_wide = inner >= line || p.groups.outer.size == 0;
+        // The tails of short rows of a half type cost more than to convert a block of them in one run; and a load of a tail
+        // waits for a store of one beside it, as where rows are worked on in place.
+        p.is_staged = !(is_one && (p.is_row ? is_apart || n >= 256 || n % 16 == 0 : is_wide));
+        if (p.is_row) {
+            p.outer_block = inner == 1 ? std::clamp(block / n, index_t{1}, last) : 1;
+        } else {
+            p.inner_block = std::min(inner, p.is_staged ? std::min(fitting, width) : width);
+            p.outer_block = p.is_staged ? std::clamp(std::min(fitting, width) / p.inner_block, index_t{1}, last) : 1;
+        }
+        return p;
+    }
+};
+
+}  // namespace softax::detail

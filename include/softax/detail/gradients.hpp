@@ -1,0 +1,131 @@
+// gradients: the kernels of gradients, and which instruction set runs; and arrays in slabs that stay in cache.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "../view.hpp"
+#include "gradient_plan.hpp"
+#include "kernels.hpp"
+
+#define SOFTAX_TARGET_FILE "gradient_files.hpp"
+#include "targets.hpp"
+#undef SOFTAX_TARGET_FILE
+
+namespace softax::detail {
+
+/// One part of an array along its leading axes that are not reduced, and where it begins.
+struct slab {
+    index_list shape, reduced;
+    index_list index;           // of its first element, in the leading axes
+    index_t first_element = 0;  // in row-major order
+    index_t first_group = 0;
+
+    /// That part of something of the shape of the array.
+    template <class T>
+    view<T> of(T* data, index_list const& strides) const {
+        index_list own;
+        index_t const fixed = strides.size() - shape.size();
+        for (index_t axis = 0; axis < strides.size(); ++axis) {
+            if (axis < index.size()) data += index[axis] * strides[axis];
+            if (axis >= fixed) own.push_back(strides[axis]);
+        }
+        return view<T>(data, shape, own);
+    }
+};
+
+/// Slabs of about as many elements as leave room in a cache, each of whole groups.
+class slabs {
+public:
+    slabs(index_list const& shape, index_list const& reduced) : shape_(shape), reduced_(reduced) {
+        constexpr index_t wanted = index_t{1} << 15;
+        index_t const leading = reduced.empty() ? shape.size() : reduced[0];
+        rest_ = size_of(shape);
+        kept_ = size_of(shape);
+        for (index_t const axis : reduced) kept_ /= shape[axis];
+        if (leading == 0) return;
+        while (true) {
+            rest_ /= shape[axis_], kept_ /= shape[axis_];
+            if (rest_ <= wanted || axis_ == leading - 1) break;
+            before_ *= shape[axis_++];
+        }
+        extent_ = shape[axis_];
+        step_ = std::clamp(wanted / rest_, index_t{1}, extent_);
+    }
+
+    index_t count() const noexcept { return before_ * steps(); }
+    index_t largest() const noexcept { return rest_ * step_; }
+
+    slab operator[](index_t number) const {
+        index_t const at = number % steps() * step_;
+        number /= steps();
+        slab s;
+        for (index_t axis = axis_; axis < shape_.size(); ++axis) s.shape.push_back(shape_[axis]);
+        for (index_t const axis : reduced_) s.reduced.push_back(axis - axis_);
+        s.first_element = (number * extent_ + at) * rest_;
+        s.first_group = (number * extent_ + at) * kept_;
+        if (count() == 1) return s;
+        s.shape[0] = std::min(step_, extent_ - at);
+        s.index = index_list::filled(axis_ + 1, at);
+        for (index_t axis = axis_ - 1; axis >= 0; --axis) {
+            s.index[axis] = number % shape_[axis];
+            number /= shape_[axis];
+        }
+        return s;
+    }
+
+private:
+    index_t steps() const noexcept { return (extent_ + step_ - 1) / step_; }
+
+    index_list shape_, reduced_;
+    index_t axis_ = 0, before_ = 1;  // the axis that is cut, the indices left of it
+    index_t extent_ = 1, step_ = 1;  // of that axis
+    index_t rest_ = 1, kept_ = 1;    // elements and groups for each of its indices
+};
+
+/// work(first, last, team) over [0, count) in parts: on the threads of a team where there are several and enough to do; the
+/// team of the only one is passed on.
+template <class Work>
+void in_parts(index_t count, index_t size, team* on, Work const& work) {
+    constexpr index_t enough = index_t{1} << 15;  // below, waking a thread costs more than it brings
+    index_t const parts = on == nullptr ? 1 : std::min({4 * on->threads(), size / enough, count});
+    if (parts <= 1 || on->threads() == 1) return work(0, count, count == 1 ? on : nullptr);
+    on->run(parts, [&](index_t part) { work(count * part / parts, count * (part + 1) / parts, nullptr); });
+}
+
+inline namespace SOFTAX_ISA {
+
+/// Blocks [first, last) of a call on the instruction set in use.
+template <rule Rule, class Y, class G, class Out>
+void apply_blocks(gradient_call<Y, G, Out> const& c, gradient_plan const& p, index_t first, index_t last) {
+#ifdef SOFTAX_HAS_REGIONS
+    switch (chosen_instruction_set()) {
+        case instruction_set::avx512:
+            return avx512::run_gradients<Rule>(c, p, first, last);
+        case instruction_set::avx2:
+            return avx2::run_gradients<Rule>(c, p, first, last);
+        case instruction_set::flags:
+            break;
+    }
+#endif
+    run_gradients<Rule>(c, p, first, last);
+}
+
+/// A rule over all groups of row-major arrays of a shape; c.where is set to the mask, if there is one. Without elements there is
+/// nothing to do.
+template <rule Rule, class Y, class G, class Out>
+void apply_rule(gradient_call<Y, G, Out> c, index_list const& shape, index_list const& reduced,
+                std::optional<view<bool const>> const& mask, team* on) {
+    if (size_of(shape) == 0) return;
+    using T = typename gradient_call<Y, G, Out>::T;
+    constexpr bool converts = !(std::same_as<Y, T> && std::same_as<G, T> && std::same_as<Out, T>);
+    void const* const out = c.out;
+    bool const is_apart = !converts && out != c.y && out != c.g;
+    c.where = mask ? mask->data() : nullptr;
+    auto const p = gradient_plan::of<T>(shape, reduced, mask ? &mask->strides() : nullptr, is_apart);
+    in_parts(p.blocks(), p.size, on,
+             [&](index_t first, index_t last, team*) { apply_blocks<Rule>(c, p, first, last); });
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax::detail

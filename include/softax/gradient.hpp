@@ -1,0 +1,176 @@
+// The derivatives of the family: vector-Jacobian products (vjp: what a gradient becomes on its way back) and Jacobian-vector
+// products (jvp: what a direction becomes on its way forward).
+//
+// softmax and log_softmax are differentiated at their result y, which the forward pass has; logsumexp at its input a.
+#pragma once
+
+#include "detail/gradient_door.hpp"
+
+namespace softax {
+
+namespace detail {
+inline namespace SOFTAX_ISA {
+
+template <differentiable Out, class In>
+void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& g, axes const& over,
+                        options const& o) {
+    using T = compute_type<In>;
+    index_list const reduced = over.canonical(a.rank());
+    check_same_shape("g", g, reduced_shape(a.shape(), reduced, o.keepdims));
+    checked_options const checked(o, a.shape());
+    check_out(out, a.shape(), a);
+    if (shares_memory(g, out)) fail_overlap();
+    check_mask_apart(out, o);
+    auto factors = array<T>::uninitialized(g.shape());
+    copy(factors.data(), g.data(), tandem{g.shape(), factors.strides(), g.strides()});
+    for (T& f : factors) f *= static_cast<T>(o.scale);
+    run_on(o.on, [&](team* on) {
+        write_row_major(out, [&](Out* results) {
+            gradient_setting<T> const by = {checked, on, place_in<T>(results, a.data())};
+            for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
+                gradient_call<T, T, Out> const c = {p, p, results + s.first_element, factors.data() + s.first_group};
+                apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);
+            });
+        });
+    });
+}
+
+template <differentiable Out, class In>
+void logsumexp_jvp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& t, axes const& over,
+                        options const& o) {
+    using T = compute_type<In>;
+    index_list const reduced = over.canonical(a.rank());
+    check_same_shape("t", t, a.shape());
+    checked_options const checked(o, a.shape());
+    index_list const shape = reduced_shape(a.shape(), reduced, o.keepdims);
+    check_out(out, shape, a);
+    check_out(out, shape, t);
+    check_mask_apart(out, o);
+    array<T> sums(shape, T(0));
+    run_on(o.on, [&](team* on) {
+        row_major_elements<Out> const ts(t);
+        gradient_setting<T> const by = {checked, on, nullptr};
+        for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
+            gradient_call<T, Out, T> const c = {p, ts.data() + s.first_element, nullptr, sums.data() + s.first_group};
+            apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
+        });
+    });
+    for (T& s : sums) s *= static_cast<T>(o.scale);
+    copy(out.data(), sums.data(), tandem{shape, out.strides(), sums.strides()});
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace detail
+
+inline namespace SOFTAX_ISA {
+
+/// scale y (g - sum(g y)) over axes: the gradient of <g, softmax(a, axes, options)> with respect to a, y being that softmax.
+///
+/// y, g    arrays or views of any strides and of one shape and one type: float, double, half or bfloat16.
+/// axes    and options: those of the softmax; y depends on .extra, the formula does not.
+/// returns a new row-major array of the shape and type of y; computed in float for the half types.
+/// throws  as softmax(), and std::invalid_argument if the shapes differ.
+/// special What a mask leaves out gives exactly 0 and takes no part, even NaN or inf in g; else NaN or inf in a group makes it
+///         NaN. A group has the same bits wherever it lies and however many threads there are.
+/// error   of the sum at most 12 epsilon sum(abs(g y)), whatever the length; of what follows 1.5 epsilon.
+/// cost    two passes over y and g, the second from cache where a group fits; operands that are not row-major are copied.
+template <viewable Y, viewable G>
+array<element_of<Y const>> softmax_vjp(Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+    return detail::derived<detail::rule::softmax>(detail::reading(y), detail::reading(g), over, o);
+}
+
+/// scale y (t - sum(t y)) over axes: how softmax(a, axes, options), which is y, changes along t. The Jacobian is symmetric, so
+/// this is softmax_vjp().
+template <viewable Y, viewable G>
+array<element_of<Y const>> softmax_jvp(Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+    return softmax_vjp(y, t, over, o);
+}
+
+/// scale (g - exp(y) sum(g)) over axes: the gradient of <g, log_softmax(a, axes, options)> with respect to a, y being that
+/// log_softmax. As softmax_vjp(); error of the sum at most 12 epsilon sum(abs(g)).
+template <viewable Y, viewable G>
+array<element_of<Y const>> log_softmax_vjp(Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+    return detail::derived<detail::rule::log_softmax_vjp>(detail::reading(y), detail::reading(g), over, o);
+}
+
+/// scale (t - sum(exp(y) t)) over axes: how log_softmax(a, axes, options), which is y, changes along t. As softmax_vjp();
+/// error of the sum at most 13 epsilon sum(abs(exp(y) t)).
+template <viewable Y, viewable G>
+array<element_of<Y const>> log_softmax_jvp(Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+    return detail::derived<detail::rule::log_softmax_jvp>(detail::reading(y), detail::reading(t), over, o);
+}
+
+/// scale g softmax(a, axes, options): the gradient of <g, logsumexp(a, axes, options)> with respect to a.
+///
+/// a       array or view of any strides and any element type.
+/// g       of the shape of logsumexp(a, axes, options) and the type of the result.
+/// returns a new row-major array of the shape of a; the element type of a, float for bool and integers.
+/// throws  as softmax(), and std::invalid_argument if g has another shape.
+/// special As softmax(), but a group of only -inf gives 0; what a mask leaves out gives exactly 0 whatever g holds.
+/// error   that of softmax() and 1 epsilon.
+/// cost    softmax() and one pass more, in cache.
+template <viewable A, viewable G>
+array<result_type<element_of<A const>>> logsumexp_vjp(A const& a, G const& g, axes const& over = all_axes,
+                                                      options const& o = {}) {
+    auto const in = detail::reading(a);
+    over.canonical(in.rank());
+    auto result = array<result_type<element_of<A const>>>::uninitialized(in.shape());
+    detail::logsumexp_vjp_into(view(result), in, detail::reading(g), over, o);
+    return result;
+}
+
+/// scale sum(softmax(a, axes, options) t) over axes: how logsumexp(a, axes, options) changes along t, which has the shape of a.
+///
+/// returns a new array of the shape of logsumexp(a, axes, options). As logsumexp_vjp(); a group without elements gives 0; error
+///         at most 14 epsilon sum(abs(softmax t)).
+template <viewable A, viewable G>
+array<result_type<element_of<A const>>> logsumexp_jvp(A const& a, G const& t, axes const& over = all_axes,
+                                                      options const& o = {}) {
+    auto const in = detail::reading(a);
+    auto result = array<result_type<element_of<A const>>>::uninitialized(
+        detail::reduced_shape(in.shape(), over.canonical(in.rank()), o.keepdims));
+    detail::logsumexp_jvp_into(view(result), in, detail::reading(t), over, o);
+    return result;
+}
+
+/// softmax_vjp(y, g, axes, options) into out, an array or a view of any strides with the shape of y. out may be y or g itself,
+/// or else memory apart from both; nothing is allocated for row-major float and double without a mask.
+/// throws  as softmax_vjp(), and std::invalid_argument if out has another shape, overlaps y or g in part, or overlaps itself or
+///         the mask; then nothing has been written.
+template <detail::writable Out, viewable Y, viewable G>
+void softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+    detail::derive_into<detail::rule::softmax>(view(out), detail::reading(y), detail::reading(g), over, o);
+}
+
+/// softmax_jvp(y, t, axes, options) into out; as softmax_vjp_into().
+template <detail::writable Out, viewable Y, viewable G>
+void softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+    softmax_vjp_into(out, y, t, over, o);
+}
+
+/// log_softmax_vjp(y, g, axes, options) into out; as softmax_vjp_into().
+template <detail::writable Out, viewable Y, viewable G>
+void log_softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+    detail::derive_into<detail::rule::log_softmax_vjp>(view(out), detail::reading(y), detail::reading(g), over, o);
+}
+
+/// log_softmax_jvp(y, t, axes, options) into out; as softmax_vjp_into().
+template <detail::writable Out, viewable Y, viewable G>
+void log_softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+    detail::derive_into<detail::rule::log_softmax_jvp>(view(out), detail::reading(y), detail::reading(t), over, o);
+}
+
+/// logsumexp_vjp(a, g, axes, options) into out, which has the shape of a and may be a itself; memory of a slab of a is allocated.
+template <detail::writable Out, viewable A, viewable G>
+void logsumexp_vjp_into(Out&& out, A const& a, G const& g, axes const& over = all_axes, options const& o = {}) {
+    detail::logsumexp_vjp_into(view(out), detail::reading(a), detail::reading(g), over, o);
+}
+
+/// logsumexp_jvp(a, t, axes, options) into out, whose shape is that of the result.
+template <detail::writable Out, viewable A, viewable G>
+void logsumexp_jvp_into(Out&& out, A const& a, G const& t, axes const& over = all_axes, options const& o = {}) {
+    detail::logsumexp_jvp_into(view(out), detail::reading(a), detail::reading(t), over, o);
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax

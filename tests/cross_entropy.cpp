@@ -1,0 +1,275 @@
+// Cross entropy and its gradient against closed forms in long double and finite differences; targets, reductions, errors.
+#include <softax/cross_entropy.hpp>
+
+#include "catch.hpp"
+#include "family.hpp"
+
+#include <random>
+#include <vector>
+
+using reference::wide;
+using softax::array;
+using softax::bfloat16;
+using softax::cross_entropy_options;
+using softax::half;
+using softax::index_list;
+using softax::index_t;
+using softax::reduction;
+using softax::view;
+
+namespace {
+
+template <class T>
+array<T> random_logits(index_list const& shape, unsigned seed, double spread = 4) {
+    auto a = array<T>::uninitialized(shape);
+    std::mt19937 generator(seed);
+    std::uniform_real_distribution<double> draw(-spread, spread);
+    for (T& x : a) x = static_cast<T>(static_cast<float>(draw(generator)));
+    return a;
+}
+
+/// Every fifth target is -100 if some are to be ignored.
+template <class I>
+array<I> random_targets(index_list const& shape, index_t classes, bool some_ignored) {
+    auto t = array<I>::uninitialized(shape);
+    std::mt19937 generator(3);
+    index_t k = 0;
+    for (I& x : t) {
+        x = static_cast<I>(generator() % static_cast<unsigned>(classes));
+        if (some_ignored && k++ % 5 == 2) x = static_cast<I>(-100);
+    }
+    return t;
+}
+
+/// One group of the definition, as PyTorch's documentation gives it.
+struct right_group {
+    wide loss = 0;
+    std::vector<wide> p, gradient;  // of this loss
+
+    template <class T>
+    right_group(std::vector<T> const& x, index_t target, cross_entropy_options const& o)
+        : p(x.size(), 0), gradient(x.size(), 0) {
+        if (o.ignored && target == *o.ignored) return;
+        wide m = -reference::infinity, others = 0;
+        std::size_t at = 0;
+        auto const scaled = [&](std::size_t i) { return static_cast<wide>(o.scale) * reference::exact(x[i]); };
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            if (scaled(i) > m) m = scaled(i), at = i;
+        }
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            if (i != at) others += std::exp(scaled(i) - m);
+        }
+        auto const classes = static_cast<wide>(x.size()), smoothing = static_cast<wide>(o.label_smoothing);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            wide const log = (scaled(i) - m) - std::log1p(others);
+            wide const share = smoothing / classes + (static_cast<index_t>(i) == target ? 1 - smoothing : 0);
+            p[i] = std::exp(log);
+            // p - 1 without cancellation.
+            wide const less = share == 1 ? (i == at ? -others / (1 + others) : std::expm1(log)) : p[i] - share;
+            if (share > 0) loss -= share * log;
+            gradient[i] = static_cast<wide>(o.scale) * less;
+        }
+    }
+};
+
+template <class T>
+void check(index_list const& shape, index_t axis, cross_entropy_options o, std::string const& what) {
+    INFO(what << ", shape " << softax::detail::text_of(shape) << ", axis " << axis);
+    wide const epsilon = std::numeric_limits<softax::compute_type<T>>::epsilon();
+    wide const result_epsilon = std::numeric_limits<T>::epsilon(), least = std::numeric_limits<T>::denorm_min();
+    auto const logits = random_logits<T>(shape, 1);
+    index_list kept = shape;
+    kept.erase(axis);
+    index_t const classes = shape[axis];
+    auto const targets = random_targets<int>(kept, classes, o.ignored.has_value());
+    index_t inner = 1;
+    for (index_t k = axis + 1; k < shape.size(); ++k) inner *= shape[k];
+    o.reduction = reduction::none;
+    auto gradient = array<T>(shape, T{});
+    auto const losses = softax::cross_entropy_with_gradient_into(gradient, logits, targets, axis, o);
+    REQUIRE(losses.shape() == kept);
+    wide total = 0;
+    index_t counted = 0;
+    for (index_t k = 0; k < targets.size(); ++k) {
+        index_t const first = k / inner * classes * inner + k % inner;
+        std::vector<T> x;
+        for (index_t i = 0; i < classes; ++i) x.push_back(logits.data()[first + i * inner]);
+        right_group const right(x, targets.data()[k], o);
+        // 2.5 ULP of log_softmax; with smoothing the sum of all of them, at most 13 epsilon of it, which is the larger share.
+        wide const off = (o.label_smoothing > 0 ? 16 : 3) * epsilon;
+        wide const loss = reference::exact(losses.data()[k]);
+        REQUIRE(std::abs(loss - right.loss) <= right.loss * (off + result_epsilon) + least);
+        for (index_t i = 0; i < classes; ++i) {
+            auto const at = static_cast<std::size_t>(i);
+            wide const got = reference::exact(gradient.data()[first + i * inner]);
+            // log_softmax is off by 2.5 ULP, which exp makes relative ones of p: log p is down to -12 here. With smoothing
+            // the shares are subtracted.
+            wide const allowed = 2.5L * 16 * epsilon * right.p[at] + 3 * epsilon * (o.label_smoothing > 0 ? 1 : 0);
+            wide const rounding = std::abs(right.gradient[at]) * (3 * epsilon + result_epsilon) + least;
+            INFO("group " << k << ", class " << i << ", target " << targets.data()[k]);
+            REQUIRE(std::abs(got - right.gradient[at]) <= std::abs(static_cast<wide>(o.scale)) * allowed + rounding);
+        }
+        total += right.loss;
+        counted += !(o.ignored && targets.data()[k] == *o.ignored);
+    }
+    o.reduction = reduction::sum;
+    auto const sum = softax::cross_entropy(logits, targets, axis, o);
+    REQUIRE(sum.rank() == 0);
+    CHECK(std::abs(reference::exact(sum()) - total) <= total * (16 * epsilon + result_epsilon));
+    o.reduction = reduction::mean;
+    auto mean_gradient = array<T>(shape, T{});
+    auto const mean = softax::cross_entropy_with_gradient_into(mean_gradient, logits, targets, axis, o);
+    CHECK(std::abs(reference::exact(mean()) - total / counted) <= total / counted * (16 * epsilon + result_epsilon));
+    CHECK(reference::exact(softax::cross_entropy(logits, targets, axis, o)()) == reference::exact(mean()));
+    for (index_t k = 0; k < gradient.size(); ++k) {
+        wide const one = reference::exact(gradient.data()[k]) / counted,
+                   got = reference::exact(mean_gradient.data()[k]);
+        REQUIRE(std::abs(got - one) <= std::abs(one) * (3 * epsilon + 2 * result_epsilon) + least);
+    }
+}
+
+TEMPLATE_TEST_CASE("loss and gradient are those of the definition", "[cross_entropy]", float, double, half, bfloat16) {
+    using T = TestType;
+    if (std::is_same_v<T, double> && !reference::judges_double) return;
+    cross_entropy_options const plain,
+        smooth = {.label_smoothing = 0.1}, ignoring = {.label_smoothing = 0.25, .ignored = -100},
+        all = {.label_smoothing = 1}, scaled = {.ignored = -100, .scale = 0.5}, negative = {.scale = -1};
+    for (auto const& shape :
+         std::vector<index_list>{{7, 3}, {5, 40}, {6, 100}, {3, 700}, {4, 5, 6}, {2, 60, 30}, {9, 1}}) {
+        for (index_t axis = 0; axis < shape.size(); ++axis) {
+            check<T>(shape, axis, plain, "plain");
+            check<T>(shape, axis, smooth, "smoothing");
+            check<T>(shape, axis, ignoring, "smoothing, ignored");
+            check<T>(shape, axis, all, "smoothing 1");
+            check<T>(shape, axis, scaled, "scale, ignored");
+            check<T>(shape, axis, negative, "scale -1");
+        }
+    }
+}
+
+TEST_CASE("the gradient agrees with finite differences of the loss", "[cross_entropy]") {
+    array<int> const targets = {{0, 4, 2}, {-1, 1, 1}};
+    cross_entropy_options const o = {.label_smoothing = 0.2, .ignored = -1, .scale = 1.5};
+    auto x = random_logits<double>({2, 5, 3}, 1);
+    array<double> gradient(x.shape(), 0.0);
+    auto const loss = softax::cross_entropy_with_gradient_into(gradient, x, targets, 1, o);
+    CHECK(loss() == softax::cross_entropy(x, targets, 1, o)());
+    for (index_t k = 0; k < x.size(); ++k) {
+        double const step = 1e-6, at = x.data()[k];
+        x.data()[k] = at + step;
+        double const above = softax::cross_entropy(x, targets, 1, o)();
+        x.data()[k] = at - step;
+        double const below = softax::cross_entropy(x, targets, 1, o)();
+        x.data()[k] = at;
+        double const right = (above - below) / (2 * step);
+        CHECK(std::abs(gradient.data()[k] - right) <= 1e-5 + 1e-3 * std::abs(right));
+    }
+}
+
+TEST_CASE("a confident class keeps its loss and its gradient", "[cross_entropy][values]") {
+    // The bug: log(1 + 2e-9) is 0 in float, so the loss is 0 and the gradient p - 1 too, and training stands still.
+    array<float> const x = {{0, -20}, {30, 0}};
+    array<int> const targets = {0, 0};
+    array<float> gradient({2, 2}, 0.0f);
+    auto const loss =
+        softax::cross_entropy_with_gradient_into(gradient, x, targets, -1, {.reduction = reduction::none});
+    for (index_t k : {0, 1}) {
+        double const e = std::exp(k == 0 ? -20.0 : -30.0);
+        CHECK(loss(k) == Approx(std::log1p(e)).epsilon(1e-6).margin(0));
+        CHECK(gradient(k, 0) == Approx(-e / (1 + e)).epsilon(1e-6).margin(0));
+        CHECK(gradient(k, 1) == Approx(e / (1 + e)).epsilon(1e-5).margin(0));
+    }
+}
+
+TEST_CASE("ignored, infinite and missing", "[cross_entropy][values]") {
+    float const inf = INFINITY;
+    array<float> const x = {{NAN, 1, 2}, {1, -inf, 1}, {1, -inf, 1}, {-inf, -inf, -inf}};
+    array<std::int64_t> const targets = {-100, 0, 1, 2};
+    array<float> gradient({4, 3}, 7.0f);
+    auto const loss = softax::cross_entropy_with_gradient_into(gradient, x, targets, -1,
+                                                               {.ignored = -100, .reduction = reduction::none});
+    CHECK(loss(0) == 0);
+    CHECK(loss(1) == Approx(std::log(2.0)));
+    CHECK(loss(2) == inf);
+    CHECK(std::isnan(loss(3)));
+    for (index_t i : {0, 1, 2}) CHECK((gradient(0, i) == 0 && !std::signbit(gradient(0, i))));
+    CHECK(gradient(1, 1) == 0);
+    CHECK(gradient(2, 1) == -1);
+    CHECK(std::isnan(gradient(3, 0)));
+    // The mean over nothing is 0 / 0, as in PyTorch; the sum is 0.
+    array<float> const y = {{1, 2}};
+    array<int> const none = {5};
+    CHECK(std::isnan(softax::cross_entropy(y, none, -1, {.ignored = 5})()));
+    CHECK(softax::cross_entropy(y, none, -1, {.ignored = 5, .reduction = reduction::sum})() == 0);
+    array<float> const empty({0, 3}, 0.0f);
+    array<int> const no_targets({0}, 0);
+    CHECK(std::isnan(softax::cross_entropy(empty, no_targets)()));
+    CHECK(softax::cross_entropy(empty, no_targets, -1, {.reduction = reduction::none}).shape() == index_list{0});
+    // One row of logits, one target of rank 0.
+    CHECK(softax::cross_entropy(array<float>{0, 0}, array<int>::scalar(1))() == Approx(std::log(2.0)));
+}
+
+TEMPLATE_TEST_CASE("targets of any integer type and any strides", "[cross_entropy]", std::int8_t, std::uint8_t,
+                   std::int32_t, std::uint64_t, bool) {
+    using I = TestType;
+    array<float> const x = {{1, 2}, {3, 5}, {0, 7}};
+    array<I> const targets = {static_cast<I>(1), static_cast<I>(0), static_cast<I>(1)};
+    auto const right = softax::cross_entropy(x, array<int>{1, 0, 1})();
+    CHECK(softax::cross_entropy(x, targets)() == right);
+    auto const reversed = view<I const>(targets).slice(0, {.step = -1});
+    CHECK(softax::cross_entropy(view<float const>(x).slice(0, {.step = -1}), reversed)() == Approx(right));
+}
+
+TEST_CASE("memory and threads change no bit", "[cross_entropy]") {
+    for (index_list const& shape : std::vector<index_list>{{500, 300}, {60, 40, 70}}) {
+        auto const x = random_logits<float>(shape, 1);
+        index_list kept = shape;
+        kept.erase(1);
+        auto const targets = random_targets<int>(kept, shape[1], false);
+        array<float> right(shape, 0.0f), threaded(shape, 0.0f);
+        auto const loss = softax::cross_entropy_with_gradient_into(right, x, targets, 1);
+        auto const on = softax::cross_entropy_with_gradient_into(threaded, x, targets, 1,
+                                                                 {.on = softax::stream(softax::device::cpu, 4)});
+        CHECK(loss == on);
+        CHECK(right == threaded);
+        auto in_place = x;
+        CHECK(softax::cross_entropy_with_gradient_into(in_place, in_place, targets, 1) == loss);
+        CHECK(in_place == right);
+        index_list doubled = shape;
+        doubled.back() *= 2;
+        array<float> out(doubled, 7.0f);
+        auto const part = view<float>(out).slice(-1, {.start = 1, .step = 2});
+        CHECK(softax::cross_entropy_with_gradient_into(part, x, targets, 1) == loss);
+        CHECK(array<float>(part) == right);
+    }
+}
+
+TEST_CASE("what is wrong with a call is said, and nothing is written", "[cross_entropy][errors]") {
+    array<float> const x({2, 3}, 1.0f);
+    array<float> out({2, 3}, 7.0f);
+    array<int> const targets = {0, 3}, low = {-1, 0}, three = {0, 1, 2}, good = {0, 2};
+    auto const into = [&](array<int> const& t, cross_entropy_options const& o = {}) {
+        softax::cross_entropy_with_gradient_into(out, x, t, -1, o);
+        return 0;
+    };
+    REQUIRE_FAILS(into(targets), std::out_of_range,
+                  "target 3, number 1 in row-major order, is out of range for 3 classes");
+    REQUIRE_FAILS(into(low), std::out_of_range, "target -1");
+    REQUIRE_FAILS(into(low, {.ignored = -2}), std::out_of_range, "target -1");
+    REQUIRE_FAILS(into(three), std::invalid_argument, "targets has shape (3,), it must be (2,)");
+    REQUIRE_FAILS(into(good, {.label_smoothing = 1.5}), std::invalid_argument, "label_smoothing is 1.5");
+    REQUIRE_FAILS(into(good, {.label_smoothing = NAN}), std::invalid_argument, "label_smoothing");
+    REQUIRE_FAILS(into(good, {.scale = INFINITY}), std::invalid_argument, "scale");
+    REQUIRE_FAILS(softax::cross_entropy(x, good, 2), std::out_of_range, "axis 2");
+    array<float> memory({20}, 7.0f);
+    view<float> const a(memory.data(), {2, 3}), b(memory.data() + 1, {2, 3});
+    REQUIRE_FAILS(softax::cross_entropy_with_gradient_into(b, a, good), std::invalid_argument, "overlaps");
+    array<std::uint64_t> const huge = {0, std::numeric_limits<std::uint64_t>::max()};
+    REQUIRE_FAILS(softax::cross_entropy(x, huge), std::out_of_range, "target 18446744073709551615");
+    REQUIRE_FAILS(softax::cross_entropy(x, huge, -1, {.ignored = -1}), std::out_of_range,
+                  "target 18446744073709551615");
+    CHECK(out == array<float>({2, 3}, 7.0f));
+    CHECK(memory == array<float>({20}, 7.0f));
+}
+
+}  // namespace
