@@ -19,6 +19,7 @@
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, the quotient and the logarithm
 //   detail/row          the kernel for neighbours along the reduction
+//   detail/panel_sums   the sums of its columns
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/move         elements between strided memories, converted and masked

@@ -5,6 +5,7 @@
 #include "exponential.hpp"
 #include "sum.hpp"
 #include "row.hpp"
+#include "panel_sums.hpp"
 #include "panel.hpp"
 #include "strip.hpp"
 #include "move.hpp"

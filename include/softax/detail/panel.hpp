@@ -7,15 +7,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Elements in memory, and how far one row is from the next.
-template <class T>
-struct rows_at {
-    T* data;
-    index_t row;
-
-    T* operator[](index_t i) const noexcept { return data + i * row; }
-};
-
 template <class T>
 class panel {
     using P = packet<T>;
@@ -53,8 +44,6 @@ public:
     }
 
 private:
-    static index_t live(index_t j, index_t columns) noexcept { return std::min(columns - j, P::lanes); }
-
     pivot<T> pivot_at(index_t j) const noexcept {
         return {P::load(shift_ + j), P::load(floor_ + j), P::load(magic_ + j)};
     }
@@ -66,7 +55,7 @@ private:
 
     template <way Way>
     void find_maxima(rows_at<T const> x) noexcept {
-        std::fill_n(m_, padded_, lowest);
+        for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(m_ + j);
         find_maxima<Way>(x, n_ / fold_, flat_);
         if (n_ % fold_ > 0) find_maxima<Way>({x[n_ / fold_], 0}, 1, n_ % fold_ * columns_);
         for (index_t j = columns_; j < flat_; ++j) {
@@ -75,19 +64,29 @@ private:
         }
     }
 
+    // Each pass over the packets of a row has a function for one packet, called with all lanes, a constant, and at the end with
+    // those that are left.
+
     template <way Way>
     void find_maxima(rows_at<T const> x, index_t rows, index_t columns) noexcept {
-        for (index_t i = 0; i < rows; i += 4) {
-            index_t const some = std::min(rows - i, index_t{4});
-            for (index_t j = 0; j < columns; j += P::lanes) {
-                P largest = P::load(m_ + j);
-                for (index_t k = 0; k < some; ++k) {
-                    P const value = P::load(x[i + k] + j, live(j, columns), T(0));
-                    largest = max(largest, scale_.template factored<Way>(value));
-                }
-                largest.store(m_ + j, live(j, columns));
-            }
+        constexpr index_t some = 8;
+        for (index_t i = 0; i < rows; i += some) {
+            rows_at<T const> const from = {x[i], x.row};
+            index_t const left = std::min(rows - i, some);
+            index_t j = 0;
+            for (; j + P::lanes <= columns; j += P::lanes) take_maxima<Way>(from, left, j, P::lanes);
+            if (j < columns) take_maxima<Way>(from, left, j, columns - j);
         }
+    }
+
+    template <way Way>
+    EIGEN_STRONG_INLINE void take_maxima(rows_at<T const> x, index_t rows, index_t j, index_t lanes) noexcept {
+        P largest = P::load(m_ + j);
+        T const* from = x.data + j;
+        for (index_t i = 0; i < rows; ++i, from += x.row) {
+            largest = max(largest, scale_.template factored<Way>(P::load(from, lanes, T(0))));
+        }
+        largest.store(m_ + j, lanes);
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
@@ -112,77 +111,76 @@ private:
         // A lane of a column is every step-th row.
         index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
         constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
-        std::fill_n(sum_, columns_, wide{});
-        std::fill_n(count_, columns_, 0.0);
+        sums_.start(columns_);
         for (index_t c = 0; c < rows; c += chunk_rows) {
             index_t const end = std::min(rows, c + chunk_rows);
-            for (index_t l = 0; l < step; ++l) {
-                std::fill_n(hi_ + l * width, padded_, start);
-                std::fill_n(lo_ + l * width, padded_, T(0));
-            }
-            std::fill_n(equal_, padded_, T(0));
+            sums_.start_chunk(padded_, step, start);
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
                     add_lane<Form, Way>({x[i], x.row * step}, {y[i], y.row * step}, left, l, i + (left - 1) * step);
                 }
             }
-            total(static_cast<double>(start));
+            sums_.template total<Form>({columns_, fold_, flat_}, static_cast<double>(start));
         }
     }
 
     /// Adds rows of one lane, the last of which may be the last of all and then not whole.
     template <form Form, way Way>
     void add_lane(rows_at<T const> x, rows_at<T> y, index_t rows, index_t lane, index_t last) noexcept {
-        T *const hi = hi_ + lane * width, *const lo = lo_ + lane * width;
         index_t const left = std::min(flat_, (n_ - last * fold_) * columns_);
         if (left < flat_) {
-            if (rows > 1) add_rows<Form, Way>(x, y, rows - 1, flat_, hi, lo);
+            if (rows > 1) add_rows<Form, Way>(x, y, rows - 1, flat_, lane);
             x.data = x[rows - 1], y.data = y[rows - 1], rows = 1;
         }
-        add_rows<Form, Way>(x, y, rows, left, hi, lo);
+        add_rows<Form, Way>(x, y, rows, left, lane);
     }
 
     template <form Form, way Way>
-    void add_rows(rows_at<T const> x, rows_at<T> y, index_t rows, index_t columns, T* hi, T* lo) noexcept {
-        for (index_t j = 0; j < columns; j += P::lanes) {
-            auto const at = pivot_at(j);
-            index_t const lanes = live(j, columns);
-            lane_sum<T> sum = {P::load(hi + j), P::load(lo + j)};
-            for (index_t i = 0; i < rows; ++i) {
-                P const value = scale_.template factored<Way>(P::load(x[i] + j, lanes, T(0)));
-                auto const e = reduced_exp<T>::template of<Way>(value, at, scale_);
-                if constexpr (Form == form::softmax) {
-                    e.value().store(y[i] + j, lanes);
-                    sum.add_below(e.value());
-                } else {
-                    P const m = P::load(m_ + j), one = P::set(T(1));
-                    sum.add_unless_equal(e, value, m);
-                    (P::load(equal_ + j) + (one - zero_where_equal(one, value, m))).store(equal_ + j, lanes);
-                }
+    void add_rows(rows_at<T const> x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
+        index_t j = 0;
+        for (; j + P::lanes <= columns; j += P::lanes) {
+            add_packet<Form, Way>({x.data + j, x.row}, {y.data + j, y.row}, rows, {j, P::lanes, lane});
+        }
+        if (j < columns) {
+            add_packet<Form, Way>({x.data + j, x.row}, {y.data + j, y.row}, rows, {j, columns - j, lane});
+        }
+    }
+
+    template <form Form, way Way>
+    EIGEN_STRONG_INLINE void add_packet(rows_at<T const> x, rows_at<T> y, index_t rows,
+                                        place_of_sums const& at) noexcept {
+        auto const pivot = pivot_at(at.column);
+        T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
+        T* const equal = sums_.equal + at.column;
+        P const m = P::load(m_ + at.column), one = P::set(T(1));
+        lane_sum<T> sum = {P::load(hi), P::load(lo)};
+        auto const scale = scale_;
+        for (index_t i = 0; i < rows; ++i, x.data += x.row, y.data += y.row) {
+            P const value = scale.template factored<Way>(P::load(x.data, at.lanes, T(0)));
+            auto const e = reduced_exp<T>::template of<Way>(value, pivot, scale);
+            if constexpr (Form == form::softmax) {
+                e.value().store(y.data, at.lanes);
+                sum.add_below(e.value());
+            } else {
+                sum.add_unless_equal(e, value, m);
+                (P::load(equal) + (one - zero_where_equal(one, value, m))).store(equal, at.lanes);
             }
-            // Lanes beyond the end have added what is not there.
-            sum.hi.store(hi + j, lanes);
-            sum.lo.store(lo + j, lanes);
         }
+        // Lanes beyond the end have added what is not there.
+        sum.hi.store(hi, at.lanes);
+        sum.lo.store(lo, at.lanes);
     }
 
-    /// Adds the lanes of a chunk to the sums.
-    void total(double start) noexcept {
-        index_t const stride = fold_ > 1 ? columns_ : width;
-        for (index_t j = 0; j < columns_; ++j) {
-            add_total<T>(sum_[j], chunk_total(hi_ + j, lo_ + j, stride, start));
-            for (index_t l = j; l < flat_; l += columns_) count_[j] += static_cast<double>(equal_[l]);
-        }
+    log_terms<T> terms_of(index_t j) const noexcept {
+        return {m_[j], shift_[j], magic_[j], sums_.count[j], sums_.sum[j]};
     }
-
-    log_terms<T> terms_of(index_t j) const noexcept { return {m_[j], shift_[j], magic_[j], count_[j], sum_[j]}; }
 
     void add_extras(request<T> const& asked) noexcept {
         for (index_t j = 0; j < columns_; ++j) {
             auto terms = terms_of(j);
             add_extra(terms, asked);
-            sum_[j] = terms.others;
+            sums_.sum[j] = terms.others;
         }
     }
 
@@ -206,8 +204,8 @@ private:
     /// The sums as two parts in the type, then as quotients, which take the place of shift and floor.
     void take_quotients() noexcept {
         for (index_t j = 0; j < columns_; ++j) {
-            shift_[j] = static_cast<T>(sum_[j].hi);
-            floor_[j] = static_cast<T>((sum_[j].hi - static_cast<double>(shift_[j])) + sum_[j].lo);
+            shift_[j] = static_cast<T>(sums_.sum[j].hi);
+            floor_[j] = static_cast<T>((sums_.sum[j].hi - static_cast<double>(shift_[j])) + sums_.sum[j].lo);
         }
         // The second bound never ends the loop; without it GCC 12 at -O3 sees a store beyond the array that cannot be.
         for (index_t j = 0; j < columns_ && j < width; j += P::lanes) {
@@ -221,15 +219,18 @@ private:
 
     template <form Form>
     EIGEN_STRONG_INLINE void finish_row(T const* x, T* y, index_t columns) noexcept {
-        for (index_t j = 0; j < columns; j += P::lanes) {
-            index_t const lanes = live(j, columns);
-            if constexpr (Form == form::softmax) {
-                quotient<T> const by = {P::load(shift_ + j), P::load(floor_ + j)};
-                by(P::load(y + j, lanes, T(0))).store(y + j, lanes);
-            } else {
-                P const value = P::load(x + j, lanes, T(0));
-                scale_.log_softmax(value, P::load(m_ + j), P::load(log_ + j)).store(y + j, lanes);
-            }
+        index_t j = 0;
+        for (; j + P::lanes <= columns; j += P::lanes) finish_packet<Form>(x + j, y + j, j, P::lanes);
+        if (j < columns) finish_packet<Form>(x + j, y + j, j, columns - j);
+    }
+
+    template <form Form>
+    EIGEN_STRONG_INLINE void finish_packet(T const* x, T* y, index_t j, index_t lanes) noexcept {
+        if constexpr (Form == form::softmax) {
+            quotient<T> const by = {P::load(shift_ + j), P::load(floor_ + j)};
+            by(P::load(y, lanes, T(0))).store(y, lanes);
+        } else {
+            scale_.log_softmax(P::load(x, lanes, T(0)), P::load(m_ + j), P::load(log_ + j)).store(y, lanes);
         }
     }
 
@@ -239,10 +240,8 @@ private:
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
     alignas(64) T m_[width], shift_[width], floor_[width], magic_[width];
-    alignas(64) T equal_[width], log_[width];                      // log: its negative
-    alignas(64) T hi_[sum_lanes * width], lo_[sum_lanes * width];  // one run of columns for each lane
-    wide sum_[width];
-    double count_[width];  // elements that are the maximum
+    alignas(64) T log_[width];  // its negative
+    panel_sums<T, width> sums_;
 };
 
 SOFTAX_KERNELS_END

@@ -1,0 +1,104 @@
+// panel_sums: the sums of the columns of a panel, lane by lane in packets, then in whole.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// Elements in memory, and how far one row is from the next.
+template <class T>
+struct rows_at {
+    T* data;
+    index_t row;
+
+    T* operator[](index_t i) const noexcept { return data + i * row; }
+};
+
+/// Where the sums of a packet of columns lie, and how many of them there are.
+struct place_of_sums {
+    index_t column, lanes, lane;
+};
+
+/// The columns of a panel and how they are folded: flat = fold * columns of one folded row.
+struct panel_shape {
+    index_t columns, fold, flat;
+};
+
+/// Room for the sums of width columns.
+template <class T, index_t Width>
+class panel_sums {
+    using P = packet<T>;
+
+public:
+    /// One run of columns for each lane; folded, the lanes of all columns are one run.
+    alignas(64) T hi[sum_lanes * Width], lo[sum_lanes * Width];
+    alignas(64) T equal[Width];  // elements of the chunk that are the maximum
+    wide sum[Width];
+    double count[Width];  // elements that are the maximum
+
+    void start(index_t columns) noexcept {
+        std::fill_n(sum, columns, wide{0, 0});
+        std::fill_n(count, columns, 0.0);
+    }
+
+    /// The lanes of a new chunk, each beginning at first; padded columns, whole packets.
+    void start_chunk(index_t padded, index_t lanes, T first) noexcept {
+        for (index_t l = 0; l < lanes; ++l) {
+            fill(hi + l * Width, padded, first);
+            fill(lo + l * Width, padded, T(0));
+        }
+        fill(equal, padded, T(0));
+    }
+
+    /// Adds the lanes of a chunk to the sums.
+    template <form Form>
+    void total(panel_shape const& s, double first) noexcept {
+        index_t const stride = s.fold > 1 ? s.columns : Width, whole = s.fold > 1 ? 0 : s.columns / block * block;
+        for (index_t j = 0; j < whole; j += block) total_block(j, first);
+        for (index_t j = whole; j < s.columns; ++j) {
+            add_total<T>(sum[j], chunk_total(hi + j, lo + j, stride, first));
+        }
+        for (index_t j = 0; j < s.columns && Form != form::softmax; ++j) {
+            for (index_t l = j; l < s.flat; l += s.columns) count[j] += static_cast<double>(equal[l]);
+        }
+    }
+
+private:
+    static constexpr index_t block = 16;
+
+    static void fill(T* y, index_t n, T value) noexcept {
+        for (index_t j = 0; j < n; j += P::lanes) P::set(value).store(y + j);
+    }
+
+    /// The same for a block of columns at once, in loops of fixed length, which compilers turn into vectors.
+    void total_block(index_t j, double first) noexcept {
+        alignas(64) double h[sum_lanes][block], r[sum_lanes][block];
+        for (index_t l = 0; l < sum_lanes; ++l) {
+            T const *const of_hi = hi + l * Width + j, *const of_lo = lo + l * Width + j;
+            for (index_t k = 0; k < block; ++k) {
+                wide const of_lane = lane_total(of_hi[k], of_lo[k], first);
+                h[l][k] = of_lane.hi;
+                r[l][k] = of_lane.lo;
+            }
+        }
+        add_blocks<sum_lanes / 2>(h, r);
+        for (index_t k = 0; k < block; ++k) add_total<T>(sum[j + k], {h[0][k], r[0][k]});
+    }
+
+    /// Block 0 = the sum of 2 * Half blocks, as a tree.
+    template <index_t Half>
+    static void add_blocks(double (&hi)[sum_lanes][block], double (&lo)[sum_lanes][block]) noexcept {
+        for (index_t l = 0; l < Half; ++l) {
+            for (index_t k = 0; k < block; ++k) {
+                if constexpr (sizeof(T) == 4) {
+                    hi[l][k] += hi[l + Half][k];
+                } else {
+                    wide const both = wide{hi[l][k], lo[l][k]} + wide{hi[l + Half][k], lo[l + Half][k]};
+                    hi[l][k] = both.hi;
+                    lo[l][k] = both.lo;
+                }
+            }
+        }
+        if constexpr (Half > 1) add_blocks<Half / 2>(hi, lo);
+    }
+};
+
+SOFTAX_KERNELS_END
+#endif
