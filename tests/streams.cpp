@@ -1,5 +1,7 @@
 // The family on streams: the same bits on any number of threads, errors on the calling thread, futures in the order of the
 // stream. Streams themselves are tested in stream.cpp.
+#include <softax/async.hpp>
+
 #include "catch.hpp"
 #include "family.hpp"
 

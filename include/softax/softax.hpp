@@ -15,10 +15,14 @@
 //   detail/team         threads, as the kernels ask for them
 //   detail/isa          the instruction set of the flags, by name
 //   detail/packet       vector registers; the only file that names Eigen::internal
+//   detail/past_caches  stores that leave the caches alone
 //   detail/x86          the same for regions of wider instruction sets
+//   detail/x86_lanes    what they do across lanes, and as a mask says
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, the quotient and the logarithm
+//   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
+//   detail/long_row     one row on several threads
 //   detail/panel_sums   the sums of its columns
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups

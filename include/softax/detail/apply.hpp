@@ -16,9 +16,7 @@ public:
           call_(c),
           asked_(request<T>::of(c.scale, c.extra)),
           plan_(plan::of<Form, In, Out>(p, c, s.parts)),
-          scratch_(plan_.where == plan::place::scratch ? p.count * columns()
-                   : plan_.is_streamed                 ? 2 * p.count
-                                                       : 0),
+          scratch_(plan_.scratch_size(p.count)),
           integers_(p.count * columns(), columns(), c.is_masked) {
         // A mask is applied where elements are moved, and the factor with it; so are integers subtracted.
         scale_ = static_cast<double>(asked_.factor) * static_cast<double>(asked_.mantissa);
@@ -91,42 +89,58 @@ private:
             walked_axis const element = p_.reduce.size == 0 ? walked_axis{1, 0, 0, 0} : p_.reduce.at[0];
             walked_axis const group = p_.inner.extent > 1 ? p_.inner : last();
             lattice<T> const y = {m.y, element.y, group.y};
-            if (plan_.where == plan::place::output) {
+            if (plan_.where != plan::place::direct) {
                 block_axes axes = {p_.reduce, {}};
                 axes.kept.push_back(of_extent(last(), b.outer));
                 axes.kept.push_back(of_extent(p_.inner, b.inner));
-                gather(m.y, m, axes.all(), b.groups());
-                run_kernel({y.data, y.row, y.column}, y, b.groups());
-                if (m.where != nullptr) mend(m.y, m.where, axes);
+                lattice<T> x = y;
+                if (plan_.where == plan::place::input) {
+                    // Rows, one after another.
+                    x = {scratch_.data(), 1, p_.count};
+                    block_axes in = axes;
+                    in.reduce.at[0].y = 1;
+                    in.kept.at[0].y = p_.count;
+                    gather(x.data, m, in.all(), b.groups());
+                } else {
+                    gather(y.data, m, axes.all(), b.groups());
+                }
+                bool const may_be_nan = run_kernel({x.data, x.row, x.column}, y, b.groups());
+                if (m.where != nullptr && may_be_nan) mend(m.y, m.where, axes);
             } else if constexpr (std::same_as<In, T>) {
                 run_kernel({m.x, element.x, group.x}, y, b.groups());
             }
         }
     }
 
-    /// Scratch is row-major: the elements of a group, each a row of groups.
+    /// Scratch is row-major: groups of elements for the row kernel, else elements of groups.
     void run_in_scratch(memories<In, Out> const& m, block const& b) {
-        index_t const columns = b.groups();
+        index_t const groups = b.groups();
+        bool const is_row = plan_.which == plan::kernel::row;
+        index_t const element = is_row ? 1 : groups, group = is_row ? p_.count : 1;
+        index_t const result = Form == form::logsumexp ? 1 : group;
         T* const s = scratch_.data();
-        block_axes axes;
+        block_axes in, after;
         walked_axes out;
-        index_t step = p_.count * columns;
+        index_t step = p_.count;
         for (index_t k = 0; k < p_.reduce.size; ++k) {
             walked_axis const& a = p_.reduce.at[k];
             step /= a.extent;
-            axes.reduce.push_back({a.extent, a.x, step, a.where});
-            if (Form != form::logsumexp) out.push_back({a.extent, step, a.y, 0});
+            in.reduce.push_back({a.extent, a.x, step * element, a.where});
+            if (Form != form::logsumexp) out.push_back({a.extent, step * element, a.y, 0});
         }
+        step = groups;
         for (walked_axis const& a : {of_extent(last(), b.outer), of_extent(p_.inner, b.inner)}) {
             step /= a.extent;
-            axes.kept.push_back({a.extent, a.x, step, a.where});
-            out.push_back({a.extent, step, a.y, 0});
+            in.kept.push_back({a.extent, a.x, step * group, a.where});
+            after.kept.push_back({a.extent, a.x, step * result, a.where});
+            out.push_back({a.extent, step * result, a.y, 0});
         }
-        gather(s, m, axes.all(), columns);
+        after.reduce = in.reduce;
+        gather(s, m, in.all(), groups);
         if (is_wide_integer<In> && asked_.has_extra()) move_origin();
-        run_kernel({s, columns, 1}, {s, columns, 1}, columns);
+        bool const may_be_nan = run_kernel({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
-        if (m.where != nullptr) mend(s, m.where, axes);
+        if (m.where != nullptr && may_be_nan) mend(s, m.where, after);
         mover(m.y, static_cast<T const*>(s), out);
     }
 
@@ -165,18 +179,23 @@ private:
         }
     }
 
-    void run_kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
+    /// Whether some result may be NaN.
+    bool run_kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
         switch (plan_.which) {
             case plan::kernel::row: {
                 row<Form, T> kernel(p_.count, asked_);
-                if (plan_.is_streamed) kernel.stream_through(scratch_.data());
-                return kernel.kernel(x.data, x.column, y.data, y.column, groups);
+                if (plan_.is_streamed) kernel.stream_through(scratch_.data() + scratch_.size() - 2 * p_.count);
+                kernel.kernel(x.data, x.column, y.data, y.column, groups);
+                return kernel.has_nan();
             }
             case plan::kernel::panel:
-                return panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, p_.count, groups, asked_);
+                panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, p_.count, groups, asked_);
+                break;
             case plan::kernel::strip:
-                return strip<T>::template kernel<Form>(x, y, p_.count, groups, asked_);
+                strip<T>::template kernel<Form>(x, y, p_.count, groups, asked_);
+                break;
         }
+        return true;
     }
 
     partition const& p_;

@@ -2,7 +2,7 @@
 //
 // x is reduced by multiples of ln 2 as it stands, not after m was subtracted: exp(x) = 2^j exp(r), so nothing is rounded away
 // when x and m are far apart. What is returned is 2^(j - k + bias) exp(r), where 2^k is the power of two next to exp(m): the
-// factor 2^bias keeps every value normal, down to those whose quotient is 0, and cancels in the quotient like exp(m) itself.
+// factor 2^bias keeps every value normal, down to those whose quotient is 0 and which are 0 themselves, and cancels in the quotient like exp(m) itself.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -13,13 +13,15 @@ struct exp_constants;
 /// these do nothing both give the same bits, so which is taken is a matter of speed.
 enum class way { plain, general };
 
-// floor: exp(-131) * 2^64 is still normal; divided by any sum it is exactly 0.
+// floor: where the exponent field of 2^bias exp(x - m) gets to 0, 191 (1223) powers of two below m, less what rounding
+// may take. From there on the exponential is exactly 0, which no quotient can underflow: a row half of -inf took twice the
+// time of another. Above, the exponential is normal, and below that its quotient is 0 anyway.
 // wide: from there on x - m is exact for every x in [m - floor, m] (Sterbenz), so m is taken off first.
 // The coefficients of r^2, r^3, ... minimize the relative error of 1 + r + r^2 q(r) on [-ln 2 / 2, ln 2 / 2] (Remez, least
 // squares): 2^-28.2 for float, 2^-57 for double. The product of ln2_high with any j is exact.
 template <>
 struct exp_constants<float> {
-    static constexpr float floor = 131, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
+    static constexpr float floor = 132.3897f, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
     static constexpr int bias = 64, exponent_bias = 127;
     static constexpr float ln2_high = 0x1.62e8p-1f, ln2_low = -0x1.e8082ep-16f;
     static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f,
@@ -28,7 +30,7 @@ struct exp_constants<float> {
 
 template <>
 struct exp_constants<double> {
-    static constexpr double floor = 800, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
+    static constexpr double floor = 847.7176, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
     static constexpr int bias = 200, exponent_bias = 1023;
     static constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
     static constexpr double coefficient[] = {0x1.000000000000cp-1,  0x1.5555555555511p-3,  0x1.555555554fea9p-5,
@@ -173,7 +175,7 @@ struct reduced_exp {
     }
 
     /// 2^bias exp((x - m) mantissa), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.71
-    /// epsilon. 0 < result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
+    /// epsilon. 0 <= result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
     EIGEN_STRONG_INLINE packet<T> value() const noexcept { return madd(less_one, power, power); }
 };
 

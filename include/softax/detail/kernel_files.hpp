@@ -2,9 +2,12 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 // clang-format off
 #include "x86.hpp"
+#include "x86_lanes.hpp"
 #include "exponential.hpp"
 #include "sum.hpp"
+#include "row_sums.hpp"
 #include "row.hpp"
+#include "long_row.hpp"
 #include "panel_sums.hpp"
 #include "panel.hpp"
 #include "strip.hpp"

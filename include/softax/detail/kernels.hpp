@@ -10,11 +10,13 @@
 #include <concepts>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "../dtype.hpp"
 #include "buffer.hpp"
 #include "packet.hpp"
 #include "partition.hpp"
+#include "past_caches.hpp"
 #include "team.hpp"
 
 // Flags that are wide already have been meant.
@@ -41,6 +43,23 @@ struct memories {
     Out* y;
     bool const* where;
 };
+
+/// What threads share while they work on one row: its maxima by segment, its sums by chunk.
+template <class T>
+struct long_row {
+    struct sums_of_chunk {
+        double hi, lo, count;
+    };
+
+    T const* x;
+    T* y;
+    index_t n, segment;
+    call said;
+    std::vector<T> maxima;
+    std::vector<sums_of_chunk> sums;
+};
+
+enum class row_step { maximum, sums, results };
 
 /// The part-th of some parts of the work.
 struct share {
@@ -86,16 +105,47 @@ inline namespace SOFTAX_ISA {
 template <form Form, class In, class Out>
 void apply_share(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
 #ifdef SOFTAX_HAS_REGIONS
-    switch (chosen_instruction_set()) {
-        case instruction_set::avx512:
-            return avx512::run_groups<Form>(m, p, c, s);
-        case instruction_set::avx2:
-            return avx2::run_groups<Form>(m, p, c, s);
-        case instruction_set::flags:
-            break;
-    }
+    instruction_set const chosen = chosen_instruction_set();
+    if (chosen == instruction_set::avx512) return avx512::run_groups<Form>(m, p, c, s);
+    if (chosen == instruction_set::avx2) return avx2::run_groups<Form>(m, p, c, s);
 #endif
     run_groups<Form>(m, p, c, s);
+}
+
+/// A step for a segment of a row; see row_segment.
+template <form Form, class T>
+void apply_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
+#ifdef SOFTAX_HAS_REGIONS
+    instruction_set const chosen = chosen_instruction_set();
+    if (chosen == instruction_set::avx512) return avx512::run_row_step<Form>(shared, step, part);
+    if (chosen == instruction_set::avx2) return avx2::run_row_step<Form>(shared, step, part);
+#endif
+    run_row_step<Form>(shared, step, part);
+}
+
+/// The groups of a partition one after another, each on all threads of a team.
+template <form Form, class T>
+void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team& on) {
+    constexpr index_t chunk = 512;
+    index_t const parts = on.threads(), per_part = (p.count + parts - 1) / parts;
+    long_row<T> shared = {m.x, m.y, p.count, (per_part + chunk - 1) / chunk * chunk, c, {}, {}};
+    shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
+    for_each_place(p.outer, [&](walked_axis const& at) {
+        shared.x = m.x + at.x;
+        shared.y = m.y + at.y;
+        shared.maxima.assign(static_cast<std::size_t>(parts), -std::numeric_limits<T>::infinity());
+        for (row_step const step : {row_step::maximum, row_step::sums, row_step::results}) {
+            on.run(parts, [&](index_t part) { apply_row_step<Form>(shared, step, part); });
+        }
+    });
+}
+
+/// Whether rows are too few and too long for each to have a thread of its own.
+template <form Form>
+bool is_shared(partition const& p, call const& c, team const& on) noexcept {
+    bool const is_row = p.reduce.size == 1 && p.inner.extent == 1 && p.reduce.at[0].x == 1;
+    bool const is_run = Form == form::logsumexp || (is_row && p.reduce.at[0].y == 1);
+    return is_row && is_run && !c.is_masked && p.count >= index_t{1} << 16 && p.outer.count() < on.threads();
 }
 
 /// All groups, on the threads of a team if there is one and enough to do.
@@ -106,6 +156,9 @@ void apply_groups(memories<In, Out> const& m, partition const& p, call const& c,
     index_t const size = p.count * p.outer.count() * p.inner.extent;
     index_t const parts = on == nullptr ? 1 : std::min(4 * on->threads(), size / enough);
     if (parts <= 1 || on->threads() == 1) return apply_share<Form>(m, p, c, {});
+    if constexpr (std::same_as<In, Out> && std::floating_point<In>) {
+        if (is_shared<Form>(p, c, *on)) return apply_long_rows<Form>(m, p, c, *on);
+    }
     on->run(parts, [&](index_t part) { apply_share<Form>(m, p, c, {part, parts}); });
 }
 

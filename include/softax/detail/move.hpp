@@ -99,8 +99,8 @@ public:
         T* const y = y_ + at.y;
         From const* const x = x_ + at.x;
         bool const* const where = where_ + at.where;
-        if (run_.y == 1 && run_.x == 1 && run_.where == 1) return move<1, 1>(y, x, where);
-        if (run_.y == 1 && run_.x == 1 && run_.where == 0) return move<1, 0>(y, x, where);
+        if (run_.y == 1 && run_.x == 1 && run_.where == 1) return move_run(y, x, where);
+        if (run_.y == 1 && run_.x == 1 && run_.where == 0) return move_run(y, x, *where);
         for (index_t i = 0; i < run_.extent; ++i) {
             y[i * run_.y] = masked(x[i * run_.x], where[i * run_.where]);
         }
@@ -111,15 +111,34 @@ private:
         return is_live ? static_cast<T>(x) * factor_ : -std::numeric_limits<T>::infinity();
     }
 
-    /// Blocks of a fixed size, which compilers turn into vectors.
-    template <index_t Step, index_t WhereStep>
-    void move(T* y, From const* x, bool const* where) const noexcept {
-        constexpr index_t block = 32;
+    static constexpr bool is_vector = std::same_as<From, T> || is_half_type<From>;
+    static constexpr index_t distance = 512;
+
+    void move_run(T* y, From const* x, bool const* where) const noexcept {
         index_t i = 0;
-        for (; i + block <= run_.extent; i += block) {
-            for (index_t k = 0; k < block; ++k) y[i + k] = masked(x[(i + k) * Step], where[(i + k) * WhereStep]);
+        if constexpr (is_vector) {
+            using P = packet<T>;
+            P const factor = P::set(factor_), lowest = P::set(-std::numeric_limits<T>::infinity());
+            for (; i + P::lanes <= run_.extent; i += P::lanes) {
+                // What comes after this run is often the next one, and in memory.
+                prefetch(x + i + 2 * distance);
+                chosen(where + i, P::load(x + i) * factor, lowest).store(y + i);
+            }
         }
-        for (; i < run_.extent; ++i) y[i] = masked(x[i * Step], where[i * WhereStep]);
+        for (; i < run_.extent; ++i) y[i] = masked(x[i], where[i]);
+    }
+
+    /// One answer for the whole run.
+    void move_run(T* y, From const* x, bool is_live) const noexcept {
+        index_t i = 0;
+        if constexpr (is_vector) {
+            using P = packet<T>;
+            P const factor = P::set(factor_), lowest = P::set(-std::numeric_limits<T>::infinity());
+            for (; i + P::lanes <= run_.extent; i += P::lanes) {
+                (is_live ? P::load(x + i) * factor : lowest).store(y + i);
+            }
+        }
+        for (; i < run_.extent; ++i) y[i] = masked(x[i], is_live);
     }
 
     T* y_;
@@ -146,13 +165,6 @@ private:
     bool const* where_;
     T value_;
 };
-
-/// By its bits, since -ffast-math knows no NaN.
-template <class T>
-bool is_nan(T x) noexcept {
-    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
-}
 
 /// Whether some y is NaN.
 template <class T>

@@ -18,7 +18,8 @@ wide log_total_of(normalizer_state<T> const& s) noexcept {
     using c = exp_constants<T>;
     wide const others = wide_of(s.others);
     // A pivot at the maximum itself, with k = 0.
-    return log_of(log_terms<T>{T(0), T(0), c::magic + T(c::bias + c::exponent_bias), s.count, others}, T(1));
+    return log_of(log_terms<T>{T(0), T(0), c::magic + T(c::bias + c::exponent_bias), s.count, others},
+                  request<T>::of(1, -std::numeric_limits<double>::infinity()));
 }
 
 template <class T>

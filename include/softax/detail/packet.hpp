@@ -39,8 +39,12 @@ struct packet {
     template <class H>
         requires is_half_type<H>
     EIGEN_STRONG_INLINE static packet load(H const* p) noexcept {
+#if defined(__F16C__)
+        if constexpr (has_f16c<H>) return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+#endif
         if constexpr (has_halves<H>) {
-            return {Eigen::internal::pcast<half_raw<H>, raw_type>(Eigen::internal::ploadu<half_raw<H>>(eigen(p)))};
+            return {Eigen::internal::pcast<half_raw<H>, raw_type>(
+                Eigen::internal::ploadu<half_raw<H>>(reinterpret_cast<eigen_type<H> const*>(p)))};
         } else {
             alignas(64) T lane[lanes];
             for (index_t i = 0; i < lanes; ++i) lane[i] = static_cast<T>(p[i]);
@@ -51,8 +55,14 @@ struct packet {
     template <class H>
         requires is_half_type<H>
     EIGEN_STRONG_INLINE void store(H* p) const noexcept {
+#if defined(__F16C__)
+        constexpr int nearest = _MM_FROUND_TO_NEAREST_INT;
+        if constexpr (has_f16c<H>)
+            return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(raw, nearest));
+#endif
         if constexpr (has_halves<H>) {
-            Eigen::internal::pstoreu(eigen(p), Eigen::internal::pcast<raw_type, half_raw<H>>(raw));
+            Eigen::internal::pstoreu(reinterpret_cast<eigen_type<H>*>(p),
+                                     Eigen::internal::pcast<raw_type, half_raw<H>>(raw));
         } else {
             alignas(64) T lane[lanes];
             store(lane);
@@ -76,24 +86,6 @@ struct packet {
             return t;
         }();
         return load(table.data() + (lanes - live));
-    }
-
-    /// To an aligned place, past the caches where the target can.
-    EIGEN_STRONG_INLINE void stream(T* p) const noexcept {
-#if defined(__clang__)
-        __builtin_nontemporal_store(raw, reinterpret_cast<raw_type*>(p));
-#elif defined(__AVX512F__)
-        if constexpr (sizeof(raw) == 64 && sizeof(T) == 4) return _mm512_stream_ps(p, raw);
-        if constexpr (sizeof(raw) == 64 && sizeof(T) == 8) return _mm512_stream_pd(p, raw);
-#elif defined(__AVX__)
-        if constexpr (sizeof(raw) == 32 && sizeof(T) == 4) return _mm256_stream_ps(p, raw);
-        if constexpr (sizeof(raw) == 32 && sizeof(T) == 8) return _mm256_stream_pd(p, raw);
-#elif defined(__SSE2__)
-        if constexpr (sizeof(raw) == 16 && sizeof(T) == 4) return _mm_stream_ps(p, raw);
-        if constexpr (sizeof(raw) == 16 && sizeof(T) == 8) return _mm_stream_pd(p, raw);
-#else
-        store(p);
-#endif
     }
 
     /// Writes the first live lanes and nothing else.
@@ -120,6 +112,9 @@ struct packet {
     }
 
 private:
+    // Eigen 3.4.0 does not use this instruction with GCC.
+    template <class H>
+    static constexpr bool has_f16c = std::same_as<H, half> && sizeof(raw_type) == 32 && sizeof(T) == 4;
     // Eigen's type for the bits of a half type, and its packet where there is one of as many lanes.
     template <class H>
     using eigen_type = std::conditional_t<std::same_as<H, half>, Eigen::half, Eigen::bfloat16>;
@@ -128,14 +123,6 @@ private:
     template <class H>
     static constexpr bool has_halves = Eigen::internal::packet_traits<eigen_type<H>>::Vectorizable &&
                                        Eigen::internal::unpacket_traits<half_raw<H>>::size == lanes && lanes >= 8;
-    template <class H>
-    static eigen_type<H> const* eigen(H const* p) noexcept {
-        return reinterpret_cast<eigen_type<H> const*>(p);
-    }
-    template <class H>
-    static eigen_type<H>* eigen(H* p) noexcept {
-        return reinterpret_cast<eigen_type<H>*>(p);
-    }
 };
 
 /// a * b + c, rounded once where packet::has_fma.
@@ -169,6 +156,28 @@ EIGEN_STRONG_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept
 template <class T>
 EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
     return Eigen::internal::predux_max(x.raw);
+}
+
+/// Lane by lane x where the mask is true, else other.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
+    using P = packet<T>;
+#if defined(__GNUC__)
+    if constexpr (P::lanes > 1) {
+        using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+        typedef integer vector __attribute__((vector_size(sizeof(typename P::raw_type))));
+        typedef unsigned char bytes_type __attribute__((vector_size(P::lanes)));
+        bytes_type bytes;
+        __builtin_memcpy(&bytes, where, sizeof bytes);
+        vector const mask = __builtin_convertvector(bytes, vector) != 0;
+        return {(typename P::raw_type)(((vector)x.raw & mask) | ((vector)other.raw & ~mask))};
+    }
+#endif
+    alignas(64) T lane[2 * P::lanes];
+    x.store(lane);
+    other.store(lane + P::lanes);
+    for (index_t i = 0; i < P::lanes; ++i) lane[i] = lane[where[i] ? i : i + P::lanes];
+    return P::load(lane);
 }
 
 /// x where a and b differ, else 0.
@@ -216,13 +225,6 @@ EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
         return packet<T>::load(lane);
 #endif
     }
-}
-
-/// Ends a sequence of stream(): what was written is seen before anything that is written later.
-EIGEN_STRONG_INLINE void end_streaming() noexcept {
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
 }
 
 /// Asks for the cache line at p, which need not exist.

@@ -129,7 +129,7 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
 
 /// visit(offset) for every index of the axes, offset.x, .y and .where being those of the memories; its extent means nothing.
 template <class Visit>
-void for_each_place(walked_axes const& axes, Visit& visit) {
+void for_each_place(walked_axes const& axes, Visit&& visit) {
     index_t index[index_list::max_size + 2] = {};
     walked_axis offset = {0, 0, 0, 0};
     for (;;) {

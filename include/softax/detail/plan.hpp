@@ -3,15 +3,22 @@
 SOFTAX_KERNELS_BEGIN
 
 /// Bytes of scratch for a block of groups, about half of an L2 cache.
-inline constexpr index_t scratch_bytes = index_t{1} << 18;
+inline constexpr index_t scratch_bytes = index_t{1} << 18, row_bytes = index_t{1} << 15;
 
 /// Blocks of groups, along the last outer axis and along the inner one, and the way of each through a kernel.
 struct plan {
     enum class kernel { row, panel, strip } which;
-    /// From the input to the output; moved to the output and worked on there; moved to a scratch, worked on there, moved on.
-    enum class place { direct, output, scratch } where;
+    /// From the input to the output; from a scratch, to which the input is moved, to the output; moved to the output and worked
+    /// on there; moved to a scratch, worked on there, moved on.
+    enum class place { direct, input, output, scratch } where;
     index_t outer_block, inner_block;
     bool is_streamed = false;  // results are written past the caches
+
+    /// Elements of scratch.
+    index_t scratch_size(index_t count) const noexcept {
+        index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
+        return moved + (is_streamed ? 2 * count : 0);
+    }
 
     template <form Form, class In, class Out>
     static plan of(partition const& p, call const& c, index_t parts) noexcept;
@@ -82,6 +89,8 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
     index_t const outer_most = std::max(index_t{1}, p.outer.count() * p.inner.extent / parts / p.inner.extent);
     index_t const some = std::min(last, outer_most);
     fitness<Form, In, Out> const fit(p);
+    // Rows that are moved are worked on while they are in a first-level cache.
+    index_t const few = std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / p.count, index_t{1}, some);
     using enum kernel;
     using enum place;
     bool const is_short = p.count < short_group;
@@ -89,9 +98,10 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
         if (reads && fit.is_short_fit()) {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, p.inner.extent};
         }
+        if (is_moved_through && p.inner.extent == 1 && fit.row_output()) return {strip, output, few, 1};
     } else if (p.inner.extent == 1) {
         if (reads && fit.row_input() && fit.row_output()) return {row, direct, some, 1, is_past_cache<Form, T>(p, c)};
-        if (is_moved_through && fit.row_output()) return {row, output, 1, 1};
+        if (is_moved_through && fit.row_output()) return {row, input, few, 1, is_past_cache<Form, T>(p, c)};
     } else {
         index_t const columns = std::min(p.inner.extent, width);
         if (reads && fit.panel_input() && fit.panel_output()) return {panel, direct, 1, columns};
@@ -108,7 +118,7 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
     if (is_short) return {strip, scratch, outer_block, inner_block};
     bool const fills_packets = outer_block * inner_block >= line && p.count < (index_t{1} << 20);
     if (fills_packets && p.inner.extent > 1) return {panel, scratch, outer_block, inner_block};
-    return {row, scratch, 1, 1};
+    return {row, scratch, p.inner.extent == 1 && !is_wide_integer<In> ? few : 1, 1};
 }
 
 SOFTAX_KERNELS_END

@@ -127,6 +127,13 @@ struct quotient {
     }
 };
 
+/// By its bits, since -ffast-math knows no NaN.
+template <class T>
+bool is_nan(T x) noexcept {
+    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
+}
+
 /// What a group needs for its logarithm.
 template <class T>
 struct log_terms {

@@ -83,17 +83,6 @@ struct packet {
 #endif
     }
 
-    /// To an aligned place, past the caches.
-    EIGEN_ALWAYS_INLINE void stream(T* p) const noexcept {
-#if SOFTAX_PACKET_BYTES == 64
-        if constexpr (sizeof(T) == 4) _mm512_stream_ps(p, (__m512)raw);
-        if constexpr (sizeof(T) == 8) _mm512_stream_pd(p, (__m512d)raw);
-#else
-        if constexpr (sizeof(T) == 4) _mm256_stream_ps(p, (__m256)raw);
-        if constexpr (sizeof(T) == 8) _mm256_stream_pd(p, (__m256d)raw);
-#endif
-    }
-
     /// Writes the first live lanes and nothing else.
     EIGEN_ALWAYS_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
@@ -152,52 +141,6 @@ EIGEN_ALWAYS_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
 #endif
 }
 
-/// a0 b0 a1 b1 ... of the lower halves of a and b (First 0) or the upper ones (First lanes / 2).
-template <std::size_t First, class T, std::size_t... I>
-EIGEN_ALWAYS_INLINE packet<T> interleaved(packet<T> a, packet<T> b, std::index_sequence<I...>) noexcept {
-    constexpr std::size_t lanes = sizeof...(I);
-    return {__builtin_shufflevector(a.raw, b.raw, static_cast<int>(First + I / 2 + (I % 2 ? lanes : 0))...)};
-}
-
-/// One perfect shuffle of all rows, written out, since -O2 unrolls nothing and the rows belong in registers.
-template <class T, std::size_t... I>
-EIGEN_ALWAYS_INLINE void shuffle_rows(packet<T> (&rows)[packet<T>::lanes], std::index_sequence<I...> all) noexcept {
-    constexpr std::size_t half = sizeof...(I) / 2;
-    packet<T> const next[] = {interleaved < I % 2 ? half : 0 > (rows[I / 2], rows[I / 2 + half], all)...};
-    ((rows[I] = next[I]), ...);
-}
-
-/// Lane j of row i <-> lane i of row j: each perfect shuffle moves one bit of the lane into the row.
-template <class T, index_t Bit = 1>
-EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
-    shuffle_rows(rows, std::make_index_sequence<static_cast<std::size_t>(packet<T>::lanes)>{});
-    if constexpr (2 * Bit < packet<T>::lanes) transpose<T, 2 * Bit>(rows);
-}
-
-/// The largest lane; where one is NaN, any of them or NaN.
-template <class T>
-EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
-    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
-    typedef T quarter_type __attribute__((vector_size(16)));
-    half_type a, b;
-    __builtin_memcpy(&a, &x.raw, sizeof a);
-    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
-    a = a < b ? b : a;
-    if constexpr (sizeof(half_type) > 16) {
-        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
-        eighth c, d;
-        __builtin_memcpy(&c, &a, sizeof c);
-        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
-        c = c < d ? d : c;
-        __builtin_memcpy(&a, &c, sizeof c);
-    }
-    quarter_type q;
-    __builtin_memcpy(&q, &a, sizeof q);
-    T largest = q[0];
-    for (std::size_t i = 1; i < 16 / sizeof(T); ++i) largest = largest < q[i] ? q[i] : largest;
-    return largest;
-}
-
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_ALWAYS_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
@@ -230,6 +173,18 @@ EIGEN_ALWAYS_INLINE T opaque(T x) noexcept {
 template <class T>
 EIGEN_ALWAYS_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
     return {(typename packet<T>::raw_type)((typename packet<T>::bits)x.raw << (std::numeric_limits<T>::digits - 1))};
+}
+
+/// Writes x to an aligned place, past the caches.
+template <class T>
+EIGEN_ALWAYS_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+    if constexpr (sizeof(T) == 4) _mm512_stream_ps(p, (__m512)x.raw);
+    if constexpr (sizeof(T) == 8) _mm512_stream_pd(p, (__m512d)x.raw);
+#else
+    if constexpr (sizeof(T) == 4) _mm256_stream_ps(p, (__m256)x.raw);
+    if constexpr (sizeof(T) == 8) _mm256_stream_pd(p, (__m256d)x.raw);
+#endif
 }
 
 /// Asks for the cache line at p, which need not exist.

@@ -1,0 +1,90 @@
+// long_row: one row that several threads share, in segments of whole chunks.
+//
+// Every chunk is added up by itself, and the chunks in order, as one thread does: the same bits on any number of threads.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// One step for one segment of a row; a step begins when the one before has ended for all.
+template <form Form, class T>
+class row_segment {
+    using P = packet<T>;
+
+public:
+    row_segment(long_row<T>& shared, index_t part) noexcept
+        : r_(shared),
+          asked_(request<T>::of(shared.said.scale, shared.said.extra)),
+          part_(part),
+          first_(std::min(shared.n, part * shared.segment)),
+          end_(std::min(shared.n, first_ + shared.segment)) {}
+
+    void operator()(row_step step) noexcept {
+        if (first_ == end_) return;
+        switch (step) {
+            case row_step::maximum:
+                return find_maximum();
+            case row_step::sums:
+                return is_plain() ? add<way::plain>() : add<way::general>();
+            case row_step::results:
+                return write();
+        }
+    }
+
+private:
+    bool is_plain() const noexcept { return !asked_.is_scaled() && !(std::abs(m()) > exp_constants<T>::wide); }
+
+    T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
+
+    /// A segment other than the first may end with less than a packet; the row before it makes up for that.
+    void find_maximum() noexcept {
+        auto const scale = scaling<T>::of(asked_);
+        T const* const x = r_.x + first_;
+        r_.maxima[static_cast<std::size_t>(part_)] = asked_.is_scaled() ? row_max<way::general>(x, end_ - first_, scale)
+                                                                        : row_max<way::plain>(x, end_ - first_, scale);
+    }
+
+    template <way Way>
+    void add() noexcept {
+        for (index_t i = first_; i < end_; i += chunk) {
+            row_sums<Form, Way, beside::nothing, T> sums(m(), asked_, rows_beside<Form, T>{});
+            sums.add(r_.x, r_.y, i, std::min(chunk, end_ - i));
+            r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
+        }
+    }
+
+    log_terms<T> terms() const noexcept {
+        auto const at = pivot<T>::of(m(), asked_);
+        log_terms<T> terms = {m(), at.shift.first(), at.magic.first(), 0, {0, 0}};
+        for (auto const& s : r_.sums) {
+            add_total<T>(terms.others, {s.hi, s.lo});
+            terms.count += s.count;
+        }
+        if (Form == form::softmax && asked_.has_extra()) add_extra(terms, asked_);
+        return terms;
+    }
+
+    void write() noexcept {
+        if constexpr (Form == form::logsumexp) {
+            if (part_ == 0) *r_.y = log_sum_of(terms(), asked_);
+        } else {
+            auto const result = outcome<Form, T>::of(terms(), asked_);
+            T const* const x = Form == form::softmax ? r_.y : r_.x;
+            T* const y = r_.y;
+            index_t i = first_;
+            for (; i + P::lanes <= end_; i += P::lanes) result(P::load(x + i)).store(y + i);
+            if (i < end_) result(P::load(x + i, end_ - i, x[i])).store(y + i, end_ - i);
+        }
+    }
+
+    long_row<T>& r_;
+    request<T> asked_;
+    index_t part_, first_, end_;
+};
+
+/// A step for a segment: the door to this instruction set.
+template <form Form, class T>
+void run_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
+    row_segment<Form, T>{shared, part}(step);
+}
+
+SOFTAX_KERNELS_END
+#endif

@@ -1,0 +1,37 @@
+// past_caches: stores that leave the caches alone, for results larger than they are.
+#pragma once
+
+#include "packet.hpp"
+
+namespace softax::detail {
+inline namespace SOFTAX_ISA {
+
+/// Writes x to an aligned place, past the caches where the target can.
+template <class T>
+EIGEN_STRONG_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
+    [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename packet<T>::raw_type);
+#if defined(__clang__)
+    __builtin_nontemporal_store(x.raw, reinterpret_cast<typename packet<T>::raw_type*>(p));
+#elif defined(__AVX512F__)
+    if constexpr (bytes == 64 && sizeof(T) == 4) return _mm512_stream_ps(p, x.raw);
+    if constexpr (bytes == 64 && sizeof(T) == 8) return _mm512_stream_pd(p, x.raw);
+#elif defined(__AVX__)
+    if constexpr (bytes == 32 && sizeof(T) == 4) return _mm256_stream_ps(p, x.raw);
+    if constexpr (bytes == 32 && sizeof(T) == 8) return _mm256_stream_pd(p, x.raw);
+#elif defined(__SSE2__)
+    if constexpr (bytes == 16 && sizeof(T) == 4) return _mm_stream_ps(p, x.raw);
+    if constexpr (bytes == 16 && sizeof(T) == 8) return _mm_stream_pd(p, x.raw);
+#else
+    x.store(p);
+#endif
+}
+
+/// Ends a sequence of store_past_caches(): what was written is seen before anything that is written later.
+EIGEN_STRONG_INLINE void end_streaming() noexcept {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+}  // namespace SOFTAX_ISA
+}  // namespace softax::detail

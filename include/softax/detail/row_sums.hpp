@@ -1,0 +1,159 @@
+// row_sums: the passes over a row, and what they visit beside it.
+//
+// The tail takes the packet path of the body, so a result never depends on its place.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// Groups of fewer elements are not for row and panel: they go to strip.
+inline constexpr index_t short_group = 48;
+
+/// The largest of x[0, n) as factored, n >= short_group; -inf if there is none above it. A NaN may or may not show.
+template <way Way, class T>
+T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
+    using P = packet<T>;
+    constexpr index_t lanes = P::lanes;
+    constexpr T lowest = -std::numeric_limits<T>::infinity();
+    P m0 = P::set(lowest), m1 = m0, m2 = m0, m3 = m0;
+    index_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+        m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
+        m1 = max(m1, scale.template factored<Way>(P::load(x + i + lanes)));
+        m2 = max(m2, scale.template factored<Way>(P::load(x + i + 2 * lanes)));
+        m3 = max(m3, scale.template factored<Way>(P::load(x + i + 3 * lanes)));
+    }
+    for (; i + lanes <= n; i += lanes) m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
+    if (i < n) m1 = max(m1, scale.template factored<Way>(P::load(x + n - lanes)));
+    return max_lane(max(max(m0, m1), max(m2, m3)));
+}
+
+/// What becomes of an element once the sum of its row is known: from its exponential for softmax, else from itself.
+template <form Form, class T>
+struct outcome {
+    scaling<T> scale;
+    packet<T> a, b;  // the quotient, or the maximum and minus the logarithm
+
+    static outcome of(log_terms<T> const& g, request<T> const& asked) noexcept {
+        auto const scale = scaling<T>::of(asked);
+        if constexpr (Form == form::softmax) {
+            auto const by = quotient<T>::by(g.others);
+            return {scale, by.hi, by.lo};
+        } else {
+            return {scale, packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
+        }
+    }
+
+    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept {
+        if constexpr (Form == form::softmax) return quotient<T>{a, b}(x);
+        return scale.log_softmax(x, a, b);
+    }
+};
+
+/// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
+/// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another.
+enum class beside { nothing, next, both };
+
+template <form Form, class T>
+struct rows_beside {
+    T const* next;
+    T const* last;  // what its results are made from
+    T* last_y;
+    outcome<Form, T> result;
+    bool is_streamed;  // results are written past the caches
+};
+
+/// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
+template <form Form, way Way, beside Beside, class T>
+class row_sums {
+    using P = packet<T>;
+    static constexpr index_t packets = sum_lanes / P::lanes;
+    static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
+
+public:
+    wide sum = {0, 0};
+    double count = 0;
+    P next_m = P::set(-std::numeric_limits<T>::infinity());
+
+    row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
+        : m_(P::set(m)), at_(pivot<T>::of(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
+
+    /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
+    EIGEN_STRONG_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
+        lane_sum<T> lane[packets];
+        P equal = P::set(T(0)), m0 = next_m, m1 = next_m;
+        for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
+        index_t const end = i + n;
+        for (; i + 2 * sum_lanes <= end; i += 2 * sum_lanes) {
+            add_lanes(x, e, i, lane, equal, m0);
+            add_lanes(x, e, i + sum_lanes, lane, equal, m1);
+        }
+        if (i + sum_lanes <= end) add_lanes(x, e, i, lane, equal, m0), i += sum_lanes;
+        next_m = max(m0, m1);
+        if (i < end) add_last_lanes(x, e, i, end - i, lane, equal);
+        alignas(64) T hi[sum_lanes], lo[sum_lanes];
+        for (index_t p = 0; p < packets; ++p) {
+            lane[p].hi.store(hi + p * P::lanes);
+            lane[p].lo.store(lo + p * P::lanes);
+        }
+        add_total<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
+        if constexpr (Form != form::softmax) {
+            equal.store(hi);
+            for (index_t l = 0; l < P::lanes; ++l) count += static_cast<double>(hi[l]);
+        }
+    }
+
+private:
+    /// The next element of every lane.
+    EIGEN_STRONG_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
+                                       P& m) noexcept {
+        for (index_t p = 0; p < packets; ++p, i += P::lanes) {
+            add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
+            if constexpr (Beside != beside::nothing) {
+                m = max(m, scale_.template factored<Way>(P::load(others_.next + i)));
+            }
+            if constexpr (Beside == beside::both) {
+                P const y = others_.result(P::load(others_.last + i));
+                T* const to = others_.last_y + i;
+                others_.is_streamed ? store_past_caches(to, y) : y.store(to);
+            }
+        }
+    }
+
+    /// The next element of the first n lanes only, at the end of a row.
+    EIGEN_STRONG_INLINE void add_last_lanes(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
+                                            P& equal) noexcept {
+        for (index_t p = 0; p < packets && p * P::lanes < n; ++p, i += P::lanes) {
+            index_t const live = std::min(n - p * P::lanes, P::lanes);
+            // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
+            add_packet(scale_.template factored<Way>(P::load(x + i, live, x[i])), e + i, live, lane[p], equal);
+            if constexpr (Beside != beside::nothing) {
+                P const value = P::load(others_.next + i, live, others_.next[i]);
+                next_m = max(next_m, scale_.template factored<Way>(value));
+            }
+            if constexpr (Beside == beside::both) {
+                others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
+            }
+        }
+    }
+
+    EIGEN_STRONG_INLINE void add_packet(P x, T* y, index_t live, lane_sum<T>& lane, P& equal) noexcept {
+        P const one = live < P::lanes ? P::ones(live) : P::set(T(1));
+        auto e = reduced_exp<T>::template of<Way>(x, at_, scale_);
+        if constexpr (Form == form::softmax) {
+            P const value = e.value();
+            value.store(y, live);
+            lane.add_below(live < P::lanes ? value * one : value);
+        } else {
+            if (live < P::lanes) e.power = e.power * one;
+            lane.add_unless_equal(e, x, m_);
+            equal = equal + (one - zero_where_equal(one, x, m_));
+        }
+    }
+
+    P m_;
+    pivot<T> at_;
+    scaling<T> scale_;
+    rows_beside<Form, T> others_;
+};
+
+SOFTAX_KERNELS_END
+#endif

@@ -1,0 +1,72 @@
+// x86_lanes: what packets of x86.hpp do across lanes, and lane by lane as a mask says.
+#ifdef SOFTAX_PACKET_BYTES  // targets.hpp includes this once for each region
+SOFTAX_KERNELS_BEGIN
+
+/// a0 b0 a1 b1 ... of the lower halves of a and b (First 0) or the upper ones (First lanes / 2).
+template <std::size_t First, class T, std::size_t... I>
+EIGEN_ALWAYS_INLINE packet<T> interleaved(packet<T> a, packet<T> b, std::index_sequence<I...>) noexcept {
+    constexpr std::size_t lanes = sizeof...(I);
+    return {__builtin_shufflevector(a.raw, b.raw, static_cast<int>(First + I / 2 + (I % 2 ? lanes : 0))...)};
+}
+
+/// One perfect shuffle of all rows, written out, since -O2 unrolls nothing and the rows belong in registers.
+template <class T, std::size_t... I>
+EIGEN_ALWAYS_INLINE void shuffle_rows(packet<T> (&rows)[packet<T>::lanes], std::index_sequence<I...> all) noexcept {
+    constexpr std::size_t half = sizeof...(I) / 2;
+    packet<T> const next[] = {interleaved < I % 2 ? half : 0 > (rows[I / 2], rows[I / 2 + half], all)...};
+    ((rows[I] = next[I]), ...);
+}
+
+/// Lane j of row i <-> lane i of row j: each perfect shuffle moves one bit of the lane into the row.
+template <class T, index_t Bit = 1>
+EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
+    shuffle_rows(rows, std::make_index_sequence<static_cast<std::size_t>(packet<T>::lanes)>{});
+    if constexpr (2 * Bit < packet<T>::lanes) transpose<T, 2 * Bit>(rows);
+}
+
+/// The largest lane; where one is NaN, any of them or NaN.
+template <class T>
+EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
+    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
+    typedef T quarter_type __attribute__((vector_size(16)));
+    half_type a, b;
+    __builtin_memcpy(&a, &x.raw, sizeof a);
+    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
+    a = a < b ? b : a;
+    if constexpr (sizeof(half_type) > 16) {
+        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
+        eighth c, d;
+        __builtin_memcpy(&c, &a, sizeof c);
+        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
+        c = c < d ? d : c;
+        __builtin_memcpy(&a, &c, sizeof c);
+    }
+    quarter_type q;
+    __builtin_memcpy(&q, &a, sizeof q);
+    T largest = q[0];
+    for (std::size_t i = 1; i < 16 / sizeof(T); ++i) largest = largest < q[i] ? q[i] : largest;
+    return largest;
+}
+
+/// Lane by lane x where the mask is true, else other.
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
+    using raw = typename packet<T>::raw_type;
+    auto const* const p = reinterpret_cast<__m128i const*>(where);
+#if SOFTAX_PACKET_BYTES == 64
+    __m128i const bytes = sizeof(T) == 4 ? _mm_loadu_si128(p) : _mm_loadl_epi64(p);
+    auto const mask = _mm_test_epi8_mask(bytes, bytes);
+    if constexpr (sizeof(T) == 4) return {(raw)_mm512_mask_blend_ps(mask, (__m512)other.raw, (__m512)x.raw)};
+    auto const half = static_cast<__mmask8>(mask);
+    if constexpr (sizeof(T) == 8) return {(raw)_mm512_mask_blend_pd(half, (__m512d)other.raw, (__m512d)x.raw)};
+#else
+    using bits = typename packet<T>::bits;
+    bits mask;
+    if constexpr (sizeof(T) == 4) mask = (bits)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)) != 0;
+    if constexpr (sizeof(T) == 8) mask = (bits)_mm256_cvtepu8_epi64(_mm_loadu_si32(p)) != 0;
+    return {(raw)(((bits)x.raw & mask) | ((bits)other.raw & ~mask))};
+#endif
+}
+
+SOFTAX_KERNELS_END
+#endif
