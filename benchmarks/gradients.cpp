@@ -1,55 +1,23 @@
 // How fast are the derivatives, over shapes and axes? Every row tells nanoseconds per element and its multiple of a floor
 // measured in the same process, in turns with it: memcpy of the bytes that the function must read and write.
-#include <benchmark/benchmark.h>
+#include "floor.hpp"
+
 #include <softax/cross_entropy.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <functional>
-#include <random>
-#include <string>
 #include <vector>
 
 namespace {
 
+using bench::normal;
+using bench::shape_case;
 using softax::array;
-using softax::index_list;
 using softax::index_t;
 
-struct shape_case {
-    char const* name;
-    index_list shape;
-    index_t axis;
+shape_case const cases[] = {
+    {{64, 1000}, -1},      {{16, 128256}, -1},    {{8, 12, 128, 128}, -1}, {{1000, 64}, 0},   {{4096, 1024}, 0},
+    {{8, 128, 56, 56}, 1}, {{32, 21, 64, 64}, 1}, {{16, 65536}, 0},        {{65536, 40}, -1}, {{65536, 3}, -1},
 };
-
-std::vector<shape_case> const cases = {
-    {"(64,1000) -1", {64, 1000}, -1},
-    {"(64,128256) -1", {64, 128256}, -1},
-    {"(8,12,128,128) -1", {8, 12, 128, 128}, -1},
-    {"(1000,64) 0", {1000, 64}, 0},
-    {"(4096,1024) 0", {4096, 1024}, 0},
-    {"(8,128,56,56) 1", {8, 128, 56, 56}, 1},
-    {"(32,21,64,64) 1", {32, 21, 64, 64}, 1},
-    {"(16,65536) 0", {16, 65536}, 0},
-    {"(65536,40) -1", {65536, 40}, -1},
-    {"(65536,3) -1", {65536, 3}, -1},
-};
-
-array<float> normal(index_list const& shape, unsigned seed) {
-    auto a = array<float>::uninitialized(shape);
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> draw;
-    std::generate(a.begin(), a.end(), [&] { return draw(generator); });
-    return a;
-}
-
-template <class Work>
-double seconds(Work work) {
-    auto const start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// What a function needs of one shape.
 struct operands {
@@ -58,14 +26,14 @@ struct operands {
     array<int> targets;
 
     explicit operands(shape_case const& c)
-        : axis(c.axis),
-          a(normal(c.shape, 1)),
+        : axis(c.over[0]),
+          a(normal<float>(c.shape, 1)),
           y(softax::softmax(a, axis)),
           log_y(softax::log_softmax(a, axis)),
-          g(normal(c.shape, 2)),
+          g(normal<float>(c.shape, 2)),
           reduced(softax::logsumexp(a, axis)),
-          out(c.shape, 0.0f),
-          targets(array<int>(reduced.shape(), 0)) {
+          out(bench::touched<float>(c.shape)),
+          targets(bench::touched<int>(reduced.shape())) {
         index_t const classes = c.shape[softax::canonical_axis(axis, c.shape.size())];
         std::mt19937 generator(3);
         for (int& t : targets) t = static_cast<int>(generator() % static_cast<unsigned>(classes));
@@ -91,22 +59,13 @@ std::vector<function_case> const functions = {
 
 void function_of_shape(benchmark::State& state, function_case const& f, shape_case const& c) {
     operands o(c);
-    // memcpy reads one array and writes one; the least time of each, taken in turns.
-    array<float> from({o.a.size()}, 1.0f), to({o.a.size()}, 0.0f);
-    double best = 1e9, best_copy = 1e9;
-    for (auto _ : state) {
-        double const t = seconds([&] { f.run(o); });
-        state.SetIterationTime(t);
-        best = std::min(best, t);
-        best_copy =
-            std::min(best_copy, seconds([&] {
-                         std::memcpy(to.data(), from.data(), static_cast<std::size_t>(to.size()) * sizeof(float));
-                         benchmark::ClobberMemory();
-                     }));
-    }
-    double const floor = best_copy * static_cast<double>(f.arrays) / 2;
+    bench::floor_of<float> floor(o.a.size());
+    auto const [best, copy] = bench::in_turns(
+        state, {}, [&] { f.run(o); }, [&] { floor.copy(); });
+    // memcpy reads one array and writes one.
+    double const least = copy * static_cast<double>(f.arrays) / 2;
     state.counters["ns_per_element"] = 1e9 * best / static_cast<double>(o.a.size());
-    state.counters["x_memcpy"] = best / floor;
+    state.counters["x_memcpy"] = best / least;
 }
 
 }  // namespace
@@ -114,11 +73,9 @@ void function_of_shape(benchmark::State& state, function_case const& f, shape_ca
 int main(int argc, char** argv) {
     for (function_case const& f : functions) {
         for (shape_case const& c : cases) {
-            benchmark::RegisterBenchmark((std::string(f.name) + " " + c.name).c_str(), [&](benchmark::State& state) {
-                function_of_shape(state, f, c);
-            })->UseManualTime();
+            bench::add(std::string(f.name) + " " + c.name(),
+                       [&](benchmark::State& state) { function_of_shape(state, f, c); });
         }
     }
-    benchmark::Initialize(&argc, argv);
-    benchmark::RunSpecifiedBenchmarks();
+    return bench::run(argc, argv);
 }

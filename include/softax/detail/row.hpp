@@ -52,7 +52,7 @@ private:
         } else {
             terms = is_plain ? add<way::plain, beside::nothing>(x, e) : add<way::general, beside::nothing>(x, e);
         }
-        has_nan_ = has_nan_ || is_nan(terms.others.hi);
+        has_nan_ = has_nan_ || is_nan(terms.others.hi) || is_nan(terms.magic);
         if constexpr (Form == form::logsumexp) {
             *y = log_sum_of(terms, asked_);
         } else {
