@@ -4,6 +4,7 @@
 // What a region defines is in an unnamed namespace too, so that no other unit, whatever its flags, shares a definition.
 // No #pragma once: kernels.hpp says which files, and another header with kernels of its own may say others.
 
+#ifdef SOFTAX_TARGET_FILE
 // clang-format off
 #define SOFTAX_KERNELS_BEGIN namespace softax::detail { inline namespace SOFTAX_ISA {
 #define SOFTAX_KERNELS_END } }
@@ -51,3 +52,4 @@
 #undef SOFTAX_KERNELS_END
 #endif
 // clang-format on
+#endif
