@@ -409,7 +409,7 @@ TEMPLATE_TEST_CASE("scaled rows that are spread or far from 0 keep the bounds", 
     random_bits random(3);
     errors e;
     double const largest = std::is_same_v<TestType, float> ? 1e30 : std::is_same_v<TestType, double> ? 1e250 : 100;
-    for (index_t const n : {2, 10, 47, 48, 200, 1000}) {
+    for (index_t const n : {2, 10, 48, 200}) {
         if (is_slow_build && n > 48) continue;
         for (double const scale : {0.7, -1 / 3.0, 1.999999, 0.25, -8.0, 1 / largest, largest / 3, -largest}) {
             for (double const offset : {0.0, 600.0, -700.0, 2100.0, -1e5}) {

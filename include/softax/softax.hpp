@@ -16,14 +16,14 @@
 //   detail/isa          the instruction set of the flags, by name
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/past_caches  stores that leave the caches alone
-//   detail/x86          the same for regions of wider instruction sets
+//   detail/x86          packets for regions of wider instruction sets
 //   detail/x86_lanes    what they do across lanes, and as a mask says
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, the quotient and the logarithm
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/long_row     one row on several threads
-//   detail/panel_sums   the sums of its columns
+//   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/move         elements between strided memories, converted and masked
@@ -62,7 +62,8 @@
 //   softax              the map
 //
 // A header includes only headers above it; tests/rooms holds it to that. The way of the data: view -> canonical axes (all
-// errors here) -> not row-major? copied once -> partition -> row, panel or strip kernel -> packets.
+// errors here) -> partition -> a stream runs independent parts -> a block that lies wrong is moved -> row, panel or strip
+// kernel -> packets.
 #pragma once
 
 #include "async.hpp"

@@ -235,3 +235,8 @@ EIGEN_STRONG_INLINE void prefetch(T const* p) noexcept {
 
 }  // namespace SOFTAX_ISA
 }  // namespace softax::detail
+
+// Pushed in isa.hpp.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -18,7 +18,7 @@ public:
     void stream_through(T* scratch) noexcept { scratch_ = scratch; }
 
     /// Whether some row was NaN.
-    bool has_nan() const noexcept { return has_nan_; }
+    bool has_nan() const noexcept { return has_nan_ || is_nan(asked_.extra); }
 
     /// Longer rows are finished at once: four of them do not fit in a first-level cache.
     static constexpr index_t longest_waiting = (index_t{1} << 13) / static_cast<index_t>(sizeof(T));
