@@ -21,9 +21,17 @@ namespace softax {
 template <class I>
 concept integer = std::integral<I> && !std::same_as<std::remove_cv_t<I>, bool>;
 
-/// Any range of integers: std::vector<int>, std::array<std::size_t, 2>, std::span<long>, a std::ranges view.
+namespace detail {
+template <class T>
+concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
+}  // namespace detail
+
+/// Any range of integers: std::vector<int>, std::array<std::size_t, 2>, std::span<long>, a std::ranges view. Not text, though
+/// characters are integers.
 template <class R>
-concept integer_range = std::ranges::input_range<R> && integer<std::ranges::range_value_t<R>>;
+concept integer_range = std::ranges::input_range<R> && integer<std::ranges::range_value_t<R>> &&
+                        !detail::character<std::ranges::range_value_t<R>>;
 
 namespace detail {
 
@@ -45,21 +53,21 @@ public:
     using value_type = index_t;
     static constexpr index_t max_size = 16;
 
-    constexpr index_list() noexcept = default;
+    constexpr index_list() noexcept { clear(std::make_index_sequence<static_cast<std::size_t>(max_size)>{}); }
 
-    constexpr index_list(std::initializer_list<detail::any_integer> values) {
+    constexpr index_list(std::initializer_list<detail::any_integer> values) : index_list() {
         check_room_for(static_cast<index_t>(values.size()));
         for (auto const& v : values) push_back(v.value);
     }
 
     template <integer I>
-    constexpr index_list(I value) {
+    constexpr index_list(I value) : index_list() {
         push_back(detail::any_integer(value).value);
     }
 
     template <integer_range R>
         requires(!std::same_as<std::remove_cvref_t<R>, index_list>)
-    constexpr index_list(R&& range) {
+    constexpr index_list(R&& range) : index_list() {
         if constexpr (std::ranges::sized_range<R>) check_room_for(static_cast<index_t>(std::ranges::size(range)));
         for (auto&& v : range) push_back(detail::any_integer(v).value);
     }
@@ -114,7 +122,13 @@ private:
         if (count > max_size) detail::fail_rank(count);
     }
 
-    index_t values_[max_size] = {};
+    // One by one, since GCC clears 128 bytes at once by an instruction that takes as long as ten exponentials.
+    template <std::size_t... I>
+    constexpr void clear(std::index_sequence<I...>) noexcept {
+        ((values_[I] = 0), ...);
+    }
+
+    index_t values_[max_size];
     index_t size_ = 0;
 };
 

@@ -18,10 +18,6 @@ class array;
 
 namespace detail {
 
-template <class T>
-concept character = std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
-                    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
-
 /// A contiguous range of elements: std::vector, std::array, std::span, a C array. Not text, though characters are integers,
 /// and not what brings a shape of its own.
 template <class R>
