@@ -4,6 +4,7 @@
 #include "family.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <string>
@@ -301,6 +302,37 @@ TEST_CASE("broadcast input", "[place]") {
         }
     }
     SUCCEED();
+}
+
+TEST_CASE("past the caches", "[place]") {
+    // Large results are written past the caches in whole lines, which rows that do not begin with one must not be.
+    std::mt19937 random(9);
+    index_t const n = 1024, count = 2048;
+    auto const few = rows<float>(64, n, random);
+    auto const a = array<float>(view<float const>(few).reshape({1, 64, n}).broadcast_to({2 * count / 64, 64, n}));
+    array<bool> const where({n}, true);
+    for (form const f : {form::softmax, form::log_softmax}) {
+        auto const alone = each_alone(f, few);
+        for (index_t const gap : {0, 1, 16}) {
+            std::vector<float> memory(static_cast<std::size_t>(2 * (count * n + gap) + 16), 77.0f);
+            float* const to =
+                memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) / sizeof(float);
+            view<float> const y(to, {2, count, n}, {count * n + gap, n, 1});
+            auto const x = view<float const>(a).reshape({2, count, n});
+            for (bool const is_masked : {false, true}) {
+                if (is_masked) {
+                    run_into<float>(f, y, x, -1, softax::options{.where = where});
+                } else {
+                    run_into<float>(f, y, x, -1);
+                }
+                for (index_t i = 0; i < 2 * count; i += 64) {
+                    index_t const half = i / count;
+                    require_same(alone, to + i * n + half * gap, n, 1, text_of(f, n, "gap", gap));
+                }
+                for (index_t k = 0; k < gap; ++k) REQUIRE(to[count * n + k] == 77.0f);
+            }
+        }
+    }
 }
 
 }  // namespace

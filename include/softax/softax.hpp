@@ -17,9 +17,11 @@
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/past_caches  stores that leave the caches alone
 //   detail/x86          packets for regions of wider instruction sets
-//   detail/x86_lanes    what they do across lanes, and as a mask says
+//   detail/x86_lanes    what they do across lanes
+//   detail/choose       one of two packets, as bools in memory say
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, the quotient and the logarithm
+//   detail/groups       where groups lie, and which elements take part
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/long_row     one row on several threads

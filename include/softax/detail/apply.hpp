@@ -25,8 +25,9 @@ public:
     }
 
     index_t blocks() const noexcept {
-        index_t const inner = (p_.inner.extent + plan_.inner_block - 1) / plan_.inner_block;
-        return p_.outer.count() / last().extent * outer_blocks() * inner;
+        index_t product = outer_blocks() * inner_blocks();
+        for (index_t k = 0; k < p_.outer.size - 1; ++k) product *= p_.outer.at[k].extent;
+        return product;
     }
 
     /// The blocks [first, end).
@@ -49,26 +50,33 @@ private:
     walked_axis last() const noexcept {
         return p_.outer.size == 0 ? walked_axis{1, 0, 0, 0} : p_.outer.at[p_.outer.size - 1];
     }
-    index_t outer_blocks() const noexcept { return (last().extent + plan_.outer_block - 1) / plan_.outer_block; }
+    // A division takes as long as ten elements.
+    static index_t blocks_of(index_t extent, index_t block) noexcept {
+        return extent <= block ? 1 : (extent + block - 1) / block;
+    }
+    index_t outer_blocks() const noexcept { return blocks_of(last().extent, plan_.outer_block); }
+    index_t inner_blocks() const noexcept { return blocks_of(p_.inner.extent, plan_.inner_block); }
+
+    /// The last digit of b to that base, taken off.
+    static index_t take_digit(index_t& b, index_t base) noexcept {
+        if (base == 1) return 0;
+        index_t const digit = b % base;
+        b /= base;
+        return digit;
+    }
 
     block block_at(index_t b) const noexcept {
         block at = {{0, 0, 0, 0}, 1, 1};
         auto const step = [&at](walked_axis const& a, index_t count) {
             at.offset.x += count * a.x, at.offset.y += count * a.y, at.offset.where += count * a.where;
         };
-        index_t const inner_blocks = (p_.inner.extent + plan_.inner_block - 1) / plan_.inner_block;
-        index_t const j = b % inner_blocks * plan_.inner_block;
+        index_t const j = take_digit(b, inner_blocks()) * plan_.inner_block;
         at.inner = std::min(plan_.inner_block, p_.inner.extent - j);
         step(p_.inner, j);
-        b /= inner_blocks;
-        index_t const o = b % outer_blocks() * plan_.outer_block;
+        index_t const o = take_digit(b, outer_blocks()) * plan_.outer_block;
         at.outer = std::min(plan_.outer_block, last().extent - o);
         step(last(), o);
-        b /= outer_blocks();
-        for (index_t k = p_.outer.size - 2; k >= 0; --k) {
-            step(p_.outer.at[k], b % p_.outer.at[k].extent);
-            b /= p_.outer.at[k].extent;
-        }
+        for (index_t k = p_.outer.size - 2; k >= 0; --k) step(p_.outer.at[k], take_digit(b, p_.outer.at[k].extent));
         return at;
     }
 
@@ -83,39 +91,45 @@ private:
         }
     };
 
+    block_axes axes_of(block const& b) const noexcept {
+        block_axes axes = {p_.reduce, {}};
+        axes.kept.push_back(of_extent(last(), b.outer));
+        axes.kept.push_back(of_extent(p_.inner, b.inner));
+        return axes;
+    }
+
     void run(memories<In, Out> const& m, block const& b) {
         if (plan_.where == plan::place::scratch) return run_in_scratch(m, b);
         if constexpr (std::same_as<Out, T>) {
             walked_axis const element = p_.reduce.size == 0 ? walked_axis{1, 0, 0, 0} : p_.reduce.at[0];
             walked_axis const group = p_.inner.extent > 1 ? p_.inner : last();
             lattice<T> const y = {m.y, element.y, group.y};
+            bool may_be_nan = false;
             if (plan_.where != plan::place::direct) {
-                block_axes axes = {p_.reduce, {}};
-                axes.kept.push_back(of_extent(last(), b.outer));
-                axes.kept.push_back(of_extent(p_.inner, b.inner));
                 lattice<T> x = y;
                 if (plan_.where == plan::place::input) {
                     // Rows, one after another.
                     x = {scratch_.data(), 1, p_.count};
-                    block_axes in = axes;
+                    block_axes in = axes_of(b);
                     in.reduce.at[0].y = 1;
                     in.kept.at[0].y = p_.count;
                     gather(x.data, m, in.all(), b.groups());
                 } else {
-                    gather(y.data, m, axes.all(), b.groups());
+                    gather(y.data, m, axes_of(b).all(), b.groups());
                 }
-                bool const may_be_nan = run_kernel({x.data, x.row, x.column}, y, b.groups());
-                if (m.where != nullptr && may_be_nan) mend(m.y, m.where, axes);
+                may_be_nan = run_kernel({x.data, x.row, x.column}, y, b.groups());
             } else if constexpr (std::same_as<In, T>) {
-                run_kernel({m.x, element.x, group.x}, y, b.groups());
+                mask<T> const which = {{m.where, element.where, group.where}, packet<T>::set(factor_)};
+                may_be_nan = run_kernel({m.x, element.x, group.x}, y, b.groups(), which);
             }
+            if (m.where != nullptr && may_be_nan) mend(m.y, m.where, axes_of(b));
         }
     }
 
-    /// Scratch is row-major: groups of elements for the row kernel, else elements of groups.
+    /// Scratch is row-major: groups of elements where these are neighbours, else elements of groups.
     void run_in_scratch(memories<In, Out> const& m, block const& b) {
         index_t const groups = b.groups();
-        bool const is_row = plan_.which == plan::kernel::row;
+        bool const is_row = plan_.which == plan::kernel::row || (!is_wide_integer<In> && p_.inner.extent == 1);
         index_t const element = is_row ? 1 : groups, group = is_row ? p_.count : 1;
         index_t const result = Form == form::logsumexp ? 1 : group;
         T* const s = scratch_.data();
@@ -161,13 +175,12 @@ private:
 
     /// Kernels make groups NaN that hold nothing but -inf or a NaN; what the mask leaves out is no less left out there.
     void mend(T* y, bool const* where, block_axes const& axes) noexcept {
-        nan_finder const found(y, axes.kept);
-        if (!found.any) return;
         if constexpr (Form == form::logsumexp) {
             // With an extra logit no group is empty.
             if (!asked_.has_extra()) empty_group_filler(y, where, axes.kept, axes.reduce);
         } else {
-            mask_filler(y, where, axes.all(), Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
+            group_mender(y, where, axes.kept, axes.reduce,
+                         Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
         }
     }
 
@@ -180,20 +193,22 @@ private:
     }
 
     /// Whether some result may be NaN.
-    bool run_kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
+    bool run_kernel(lattice<T const> x, lattice<T> y, index_t groups, mask<T> const& which = mask<T>()) noexcept {
+        extents const size = {p_.count, groups, plan_.is_large};
         switch (plan_.which) {
             case plan::kernel::row: {
-                row<Form, T> kernel(p_.count, asked_);
-                if (plan_.is_streamed) kernel.stream_through(scratch_.data() + scratch_.size() - 2 * p_.count);
-                kernel.kernel(x.data, x.column, y.data, y.column, groups);
+                row<Form, T> kernel(p_.count, asked_, which);
+                index_t const waiting = plan_.waiting_size(p_.count);
+                if (waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - waiting);
+                if (plan_.is_streamed) kernel.stream();
+                kernel.kernel(x, y, groups);
                 return kernel.has_nan();
             }
             case plan::kernel::panel:
-                panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, p_.count, groups, asked_);
-                break;
+                panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
+                return panel_.has_nan();
             case plan::kernel::strip:
-                strip<T>::template kernel<Form>(x, y, p_.count, groups, asked_);
-                break;
+                return strip<T>::template kernel<Form>(x, y, size, asked_, which);
         }
         return true;
     }
@@ -214,6 +229,7 @@ template <form Form, class In, class Out>
 void run_groups(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
     application<Form, In, Out> work(p, c, s);
     index_t const blocks = work.blocks();
+    if (s.parts == 1) return work(m, 0, blocks);
     work(m, blocks * s.part / s.parts, blocks * (s.part + 1) / s.parts);
 }
 

@@ -2,7 +2,8 @@
 //
 // x is reduced by multiples of ln 2 as it stands, not after m was subtracted: exp(x) = 2^j exp(r), so nothing is rounded away
 // when x and m are far apart. What is returned is 2^(j - k + bias) exp(r), where 2^k is the power of two next to exp(m): the
-// factor 2^bias keeps every value normal, down to those whose quotient is 0 and which are 0 themselves, and cancels in the quotient like exp(m) itself.
+// factor 2^bias keeps every value normal, down to those whose quotient is 0 and which are 0 themselves, and cancels in the
+// quotient like exp(m) itself.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -81,16 +82,21 @@ struct pivot {
     packet<T> floor;  // x - shift below is as good as -inf
     packet<T> magic;  // rounds to an integer and holds bias - k
 
+    template <way Way = way::general>
     EIGEN_STRONG_INLINE static pivot of(packet<T> m, request<T> const& asked) noexcept {
         using P = packet<T>;
         using c = exp_constants<T>;
-        P const shift = zero_unless_above(m, P::set(asked.wide_over_mantissa)), rest = m - shift;
+        P const shift = Way == way::plain ? P::set(T(0)) : zero_unless_above(m, P::set(asked.wide_over_mantissa));
+        P const rest = Way == way::plain ? m : m - shift;
         P const k = opaque(madd(rest, P::set(asked.log2_e_mantissa), P::set(c::magic))) - P::set(c::magic);
         return {shift, rest - P::set(asked.floor_over_mantissa), P::set(c::magic + T(c::bias + c::exponent_bias)) - k};
     }
 
     /// pivot::of for one group.
-    EIGEN_STRONG_INLINE static pivot of(T m, request<T> const& asked) noexcept { return of(packet<T>::set(m), asked); }
+    template <way Way = way::general>
+    EIGEN_STRONG_INLINE static pivot of(T m, request<T> const& asked) noexcept {
+        return of<Way>(packet<T>::set(m), asked);
+    }
 };
 
 /// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.

@@ -5,15 +5,20 @@ SOFTAX_KERNELS_BEGIN
 template <class In>
 inline constexpr bool is_wide_integer = std::integral<In> && sizeof(In) > 2;
 
+/// No integers, or such as a float holds.
+template <class In, class T>
+struct wide_integers {
+    wide_integers(index_t, index_t, bool) noexcept {}
+    void restore(T*, double) const noexcept {}
+};
+
 /// A scratch of integers, n x columns, and the maximum (for a negative factor the minimum) of each column.
 template <class In, class T>
-class wide_integers {
+    requires is_wide_integer<In>
+class wide_integers<In, T> {
 public:
     wide_integers(index_t size, index_t columns, bool is_masked)
-        : columns_(columns),
-          integers_(is_wide_integer<In> ? size : 0),
-          extremes_(is_wide_integer<In> ? columns : 0),
-          live_(is_wide_integer<In> && is_masked ? size : 0) {}
+        : columns_(columns), integers_(size), extremes_(columns), live_(is_masked ? size : 0) {}
 
     /// to = (x - extreme) * factor, row-major; -inf where masked.
     void gather(T* to, In const* x, bool const* where, walked_axes const& axes, T factor, index_t columns) noexcept {
@@ -32,10 +37,8 @@ public:
 
     /// logsumexp of the columns, given that of the scratch.
     void restore(T* log_sums, double scale) const noexcept {
-        if constexpr (is_wide_integer<In>) {
-            for (index_t j = 0; j < columns_; ++j) {
-                log_sums[j] = static_cast<T>(extreme(j) * scale + static_cast<double>(log_sums[j]));
-            }
+        for (index_t j = 0; j < columns_; ++j) {
+            log_sums[j] = static_cast<T>(extreme(j) * scale + static_cast<double>(log_sums[j]));
         }
     }
 

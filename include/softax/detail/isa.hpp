@@ -4,12 +4,6 @@
 // a definition.
 #pragma once
 
-// With -march of an AVX-512 processor GCC 12 warns of uninitialized registers inside its own avx512fintrin.h.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <Eigen/Core>
 
 #include "error.hpp"

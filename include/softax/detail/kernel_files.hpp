@@ -3,8 +3,10 @@
 // clang-format off
 #include "x86.hpp"
 #include "x86_lanes.hpp"
+#include "choose.hpp"
 #include "exponential.hpp"
 #include "sum.hpp"
+#include "groups.hpp"
 #include "row_sums.hpp"
 #include "row.hpp"
 #include "long_row.hpp"

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -126,10 +127,9 @@ void apply_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
 /// The groups of a partition one after another, each on all threads of a team.
 template <form Form, class T>
 void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team& on) {
-    constexpr index_t whole = 512;  // a chunk
     index_t const parts = on.threads(), per_part = (p.count + parts - 1) / parts;
-    long_row<T> shared = {m.x, m.y, p.count, (per_part + whole - 1) / whole * whole, c, {}, {}};
-    shared.sums.resize(static_cast<std::size_t>((p.count + whole - 1) / whole));
+    long_row<T> shared = {m.x, m.y, p.count, (per_part + chunk - 1) / chunk * chunk, c, {}, {}};
+    shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
     for_each_place(p.outer, [&](walked_axis const& at) {
         shared.x = m.x + at.x;
         shared.y = m.y + at.y;

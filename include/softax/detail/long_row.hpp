@@ -44,16 +44,20 @@ private:
 
     template <way Way>
     void add() noexcept {
+        T const largest = m();
+        rows_beside<Form, T> const none = {};
         for (index_t i = first_; i < end_; i += chunk) {
-            row_sums<Form, Way, beside::nothing, T> sums(m(), asked_, rows_beside<Form, T>{});
+            row_sums<Form, Way, beside::nothing, T> sums(largest, asked_, none);
             sums.add(r_.x, r_.y, i, std::min(chunk, end_ - i));
             r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
         }
     }
 
+    /// Every segment adds the chunks up for itself, which takes no step more.
     log_terms<T> terms() const noexcept {
-        auto const at = pivot<T>::of(m(), asked_);
-        log_terms<T> terms = {m(), at.shift.first(), at.magic.first(), 0, {0, 0}};
+        T const largest = m();
+        auto const at = pivot<T>::of(largest, asked_);
+        log_terms<T> terms = {largest, at.shift.first(), at.magic.first(), 0, {0, 0}};
         for (auto const& s : r_.sums) {
             add_total<T>(terms.others, {s.hi, s.lo});
             terms.count += s.count;

@@ -13,7 +13,11 @@ void move_run(To* y, From const* x, index_t n) noexcept {
         return;
     } else if constexpr (is_half_type<From> || is_half_type<To>) {
         using P = packet<float>;
-        for (; i + P::lanes <= n; i += P::lanes) P::load(x + i).store(y + i);
+        for (; i + P::lanes <= n; i += P::lanes) {
+            prefetch(x + i + run_ahead);
+            if constexpr (is_half_type<To>) prefetch_to(y + i + run_ahead);
+            P::load(x + i).store(y + i);
+        }
     }
     for (; i < n; ++i) y[i] = static_cast<To>(x[i]);
 }
@@ -81,17 +85,17 @@ private:
     rectangle block_;
 };
 
-/// y = x * factor where the mask says so, else lowest.
+/// y = x, masked.
 template <class T, class From>
 class masked_mover {
 public:
     masked_mover(T* y, From const* x, bool const* where, walked_axes axes, T factor) noexcept
-        : y_(y), x_(x), where_(where), factor_(factor) {
+        : y_(y), x_(x), where_(where), mask_{{}, packet<T>::set(factor)} {
         index_t last = axes.size - 1;
         for (index_t i = 0; i < axes.size; ++i) {
             if (axes.at[i].y == 1) last = i;
         }
-        if (axes.size > 0) run_ = axes.take(last);
+        if (axes.size > 0) run_ = axes.take_run(last);
         for_each_place(axes, *this);
     }
 
@@ -99,52 +103,28 @@ public:
         T* const y = y_ + at.y;
         From const* const x = x_ + at.x;
         bool const* const where = where_ + at.where;
-        if (run_.y == 1 && run_.x == 1 && run_.where == 1) return move_run(y, x, where);
-        if (run_.y == 1 && run_.x == 1 && run_.where == 0) return move_run(y, x, *where);
+        if (run_.y == 1 && run_.x == 1 && run_.where == 1) return mask_.copy(y, x, where, run_.extent);
+        if (run_.y == 1 && run_.x == 1 && run_.where == 0) return copy(y, x, *where);
         for (index_t i = 0; i < run_.extent; ++i) {
-            y[i * run_.y] = masked(x[i * run_.x], where[i * run_.where]);
+            y[i * run_.y] = mask_(x[i * run_.x], where[i * run_.where]);
         }
     }
 
 private:
-    T masked(From x, bool is_live) const noexcept {
-        return is_live ? static_cast<T>(x) * factor_ : -std::numeric_limits<T>::infinity();
-    }
-
-    static constexpr bool is_vector = std::same_as<From, T> || is_half_type<From>;
-    static constexpr index_t distance = 512;
-
-    void move_run(T* y, From const* x, bool const* where) const noexcept {
-        index_t i = 0;
-        if constexpr (is_vector) {
-            using P = packet<T>;
-            P const factor = P::set(factor_), lowest = P::set(-std::numeric_limits<T>::infinity());
-            for (; i + P::lanes <= run_.extent; i += P::lanes) {
-                // What comes after this run is often the next one, and in memory.
-                prefetch(x + i + 2 * distance);
-                chosen(where + i, P::load(x + i) * factor, lowest).store(y + i);
-            }
-        }
-        for (; i < run_.extent; ++i) y[i] = masked(x[i], where[i]);
-    }
-
     /// One answer for the whole run.
-    void move_run(T* y, From const* x, bool is_live) const noexcept {
-        index_t i = 0;
-        if constexpr (is_vector) {
-            using P = packet<T>;
-            P const factor = P::set(factor_), lowest = P::set(-std::numeric_limits<T>::infinity());
-            for (; i + P::lanes <= run_.extent; i += P::lanes) {
-                (is_live ? P::load(x + i) * factor : lowest).store(y + i);
-            }
+    void copy(T* y, From const* x, bool is_live) const noexcept {
+        if (!is_live) std::fill_n(y, run_.extent, -std::numeric_limits<T>::infinity());
+        bool live[packet<T>::lanes];
+        std::fill_n(live, packet<T>::lanes, true);
+        for (index_t i = 0; i < run_.extent && is_live; i += packet<T>::lanes) {
+            mask_.copy(y + i, x + i, live, std::min(run_.extent - i, packet<T>::lanes));
         }
-        for (; i < run_.extent; ++i) y[i] = masked(x[i], is_live);
     }
 
     T* y_;
     From const* x_;
     bool const* where_;
-    T factor_;
+    mask<T> mask_;
     walked_axis run_ = {1, 0, 0, 0};
 };
 
@@ -166,17 +146,24 @@ private:
     T value_;
 };
 
-/// Whether some y is NaN.
+/// y = value where the mask does not say so, in groups that are NaN.
 template <class T>
-class nan_finder {
+class group_mender {
 public:
-    bool any = false;
-
-    nan_finder(T const* y, walked_axes const& axes) noexcept : y_(y) { for_each_place(axes, *this); }
-    void operator()(walked_axis const& at) noexcept { any = any || is_nan(y_[at.y]); }
+    group_mender(T* y, bool const* where, walked_axes const& kept, walked_axes const& reduced, T value) noexcept
+        : y_(y), where_(where), reduced_(reduced), value_(value) {
+        for_each_place(kept, *this);
+    }
+    void operator()(walked_axis const& at) const noexcept {
+        T* const y = y_ + at.y;
+        if (is_nan(*y)) mask_filler(y, where_ + at.where, reduced_, value_);
+    }
 
 private:
-    T const* y_;
+    T* y_;
+    bool const* where_;
+    walked_axes reduced_;
+    T value_;
 };
 
 /// Whether the mask leaves something.

@@ -5,6 +5,12 @@
 // compiled with different flags do not share a definition.
 #pragma once
 
+// With -march of an AVX-512 processor GCC 12 warns of uninitialized registers inside its own avx512fintrin.h.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <Eigen/Core>
 #include <array>
 #include <bit>
@@ -158,28 +164,6 @@ EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
     return Eigen::internal::predux_max(x.raw);
 }
 
-/// Lane by lane x where the mask is true, else other.
-template <class T>
-EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
-    using P = packet<T>;
-#if defined(__GNUC__)
-    if constexpr (P::lanes > 1) {
-        using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-        typedef integer vector __attribute__((vector_size(sizeof(typename P::raw_type))));
-        typedef unsigned char bytes_type __attribute__((vector_size(P::lanes)));
-        bytes_type bytes;
-        __builtin_memcpy(&bytes, where, sizeof bytes);
-        vector const mask = __builtin_convertvector(bytes, vector) != 0;
-        return {(typename P::raw_type)(((vector)x.raw & mask) | ((vector)other.raw & ~mask))};
-    }
-#endif
-    alignas(64) T lane[2 * P::lanes];
-    x.store(lane);
-    other.store(lane + P::lanes);
-    for (index_t i = 0; i < P::lanes; ++i) lane[i] = lane[where[i] ? i : i + P::lanes];
-    return P::load(lane);
-}
-
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
@@ -233,10 +217,19 @@ EIGEN_STRONG_INLINE void prefetch(T const* p) noexcept {
     Eigen::internal::prefetch(p);
 }
 
+/// The same to write there.
+template <class T>
+EIGEN_STRONG_INLINE void prefetch_to(T* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 1);
+#else
+    prefetch(p);
+#endif
+}
+
 }  // namespace SOFTAX_ISA
 }  // namespace softax::detail
 
-// Pushed in isa.hpp.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif

@@ -19,29 +19,27 @@ public:
     /// softmax or log_softmax of each of the columns of x, n rows, into y; for logsumexp one row of results.
     /// 1 <= columns <= width, n >= short_group. y may be x.
     template <form Form>
-    void kernel(rows_at<T const> x, rows_at<T> y, index_t n, index_t columns, request<T> const& asked) noexcept {
-        bool const is_folded =
-            x.row == columns && (y.row == columns || Form == form::logsumexp) && columns * sum_lanes <= width;
-        n_ = n, columns_ = columns, fold_ = is_folded ? sum_lanes : 1;
+    void kernel(rows_at<T const> x, rows_at<T> y, extents const& size, request<T> const& asked,
+                mask<T> which) noexcept {
+        index_t const columns = size.groups;
+        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) &&
+                               (!which || which.row() == columns) && columns * sum_lanes <= width;
+        n_ = size.n, columns_ = columns, fold_ = is_folded ? sum_lanes : 1;
         flat_ = columns * fold_;
         padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         scale_ = scaling<T>::of(asked);
-        x.row *= fold_, y.row *= fold_;
-        bool const is_scaled = asked.is_scaled();
-        if (is_scaled) {
-            find_maxima<way::general>(x);
+        x.row *= fold_, y.row *= fold_, which.where.row *= fold_;
+        x_ahead_ = size.are_large ? 16 * x.row : 0;
+        y_ahead_ = y.row;
+        if (which) {
+            run<Form>(x, y, asked, which);
         } else {
-            find_maxima<way::plain>(x);
+            run<Form>(x, y, asked, everything<T>{});
         }
-        bool const is_plain = take_pivots(asked) && !is_scaled;
-        if (is_plain) {
-            add<Form, way::plain>(x, y);
-        } else {
-            add<Form, way::general>(x, y);
-        }
-        if (Form == form::softmax && asked.has_extra()) add_extras(asked);
-        finish<Form>(x, y, asked);
     }
+
+    /// Whether some column was NaN in the last call.
+    bool has_nan() const noexcept { return has_nan_; }
 
 private:
     pivot<T> pivot_at(index_t j) const noexcept {
@@ -53,11 +51,31 @@ private:
         for (index_t j = columns_; j < flat_; ++j) of_columns[j] = of_columns[j - columns_];
     }
 
-    template <way Way>
-    void find_maxima(rows_at<T const> x) noexcept {
+    template <form Form, class Mask>
+    void run(rows_at<T const> x, rows_at<T> y, request<T> const& asked, Mask const& which) noexcept {
+        source<way::plain, T, Mask> const plain = {x, scale_, which};
+        source<way::general, T, Mask> const general = {x, scale_, which};
+        bool const is_scaled = asked.is_scaled();
+        if constexpr (std::same_as<Mask, everything<T>>) {
+            is_scaled ? find_maxima(general) : find_maxima(plain);
+        } else {
+            find_maxima(plain);  // the factor is in the mask
+        }
+        if (take_pivots(asked) && !is_scaled) {
+            add<Form>(plain, y);
+        } else {
+            add<Form>(general, y);
+        }
+        finish<Form>(plain, y, asked);
+    }
+
+    template <class Source>
+    void find_maxima(Source const& x) noexcept {
         for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(m_ + j);
-        find_maxima<Way>(x, n_ / fold_, flat_);
-        if (n_ % fold_ > 0) find_maxima<Way>({x[n_ / fold_], 0}, 1, n_ % fold_ * columns_);
+        index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
+        constexpr index_t some = 8;
+        for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
+        if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
         for (index_t j = columns_; j < flat_; ++j) {
             T& m = m_[j % columns_];
             m = m < m_[j] ? m_[j] : m;
@@ -67,24 +85,19 @@ private:
     // Each pass over the packets of a row has a function for one packet, called with all lanes, a constant, and at the end with
     // those that are left.
 
-    template <way Way>
-    void find_maxima(rows_at<T const> x, index_t rows, index_t columns) noexcept {
-        constexpr index_t some = 8;
-        for (index_t i = 0; i < rows; i += some) {
-            rows_at<T const> const from = {x[i], x.row};
-            index_t const left = std::min(rows - i, some);
-            index_t j = 0;
-            for (; j + P::lanes <= columns; j += P::lanes) take_maxima<Way>(from, left, j, P::lanes);
-            if (j < columns) take_maxima<Way>(from, left, j, columns - j);
-        }
+    template <class Source>
+    void find_maxima(Source const& x, index_t rows, index_t columns) noexcept {
+        index_t j = 0;
+        for (; j + P::lanes <= columns; j += P::lanes) take_maxima(x, rows, j, P::lanes);
+        if (j < columns) take_maxima(x, rows, j, columns - j);
     }
 
-    template <way Way>
-    EIGEN_STRONG_INLINE void take_maxima(rows_at<T const> x, index_t rows, index_t j, index_t lanes) noexcept {
+    template <class Source>
+    EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
         P largest = P::load(m_ + j);
-        T const* from = x.data + j;
-        for (index_t i = 0; i < rows; ++i, from += x.row) {
-            largest = max(largest, scale_.template factored<Way>(P::load(from, lanes, T(0))));
+        for (index_t i = 0; i < rows; ++i, x.step()) {
+            prefetch(x.x.data + j + x_ahead_);
+            largest = max(largest, x(j, lanes));
         }
         largest.store(m_ + j, lanes);
     }
@@ -106,8 +119,8 @@ private:
     }
 
     /// Fills the sums; stores the exponentials where the form wants them.
-    template <form Form, way Way>
-    void add(rows_at<T const> x, rows_at<T> y) noexcept {
+    template <form Form, class Source>
+    void add(Source const& x, rows_at<T> y) noexcept {
         // A lane of a column is every step-th row.
         index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
         constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
@@ -118,7 +131,7 @@ private:
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
-                    add_lane<Form, Way>({x[i], x.row * step}, {y[i], y.row * step}, left, l, i + (left - 1) * step);
+                    add_lane<Form>(x.rows(i, step), {y[i], y.row * step}, left, l, i + (left - 1) * step);
                 }
             }
             sums_.template total<Form>({columns_, fold_, flat_}, static_cast<double>(start));
@@ -126,41 +139,35 @@ private:
     }
 
     /// Adds rows of one lane, the last of which may be the last of all and then not whole.
-    template <form Form, way Way>
-    void add_lane(rows_at<T const> x, rows_at<T> y, index_t rows, index_t lane, index_t last) noexcept {
-        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_);
-        if (left < flat_) {
-            if (rows > 1) add_rows<Form, Way>(x, y, rows - 1, flat_, lane);
-            x.data = x[rows - 1], y.data = y[rows - 1], rows = 1;
-        }
-        add_rows<Form, Way>(x, y, rows, left, lane);
+    template <form Form, class Source>
+    void add_lane(Source const& x, rows_at<T> y, index_t rows, index_t lane, index_t last) noexcept {
+        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_), whole = left < flat_ ? rows - 1 : rows;
+        if (whole > 0) add_rows<Form>(x, y, whole, flat_, lane);
+        if (whole < rows) add_rows<Form>(x.rows(whole, 0), {y[whole], 0}, 1, left, lane);
     }
 
-    template <form Form, way Way>
-    void add_rows(rows_at<T const> x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
+    template <form Form, class Source>
+    void add_rows(Source const& x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
         index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) {
-            add_packet<Form, Way>({x.data + j, x.row}, {y.data + j, y.row}, rows, {j, P::lanes, lane});
-        }
-        if (j < columns) {
-            add_packet<Form, Way>({x.data + j, x.row}, {y.data + j, y.row}, rows, {j, columns - j, lane});
-        }
+        for (; j + P::lanes <= columns; j += P::lanes) add_packet<Form>(x, y, rows, {j, P::lanes, lane});
+        if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
     }
 
-    template <form Form, way Way>
-    EIGEN_STRONG_INLINE void add_packet(rows_at<T const> x, rows_at<T> y, index_t rows,
+    template <form Form, way Way, class Mask>
+    EIGEN_ALWAYS_INLINE void add_packet(source<Way, T, Mask> x, rows_at<T> y, index_t rows,
                                         place_of_sums const& at) noexcept {
         auto const pivot = pivot_at(at.column);
         T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
         T* const equal = sums_.equal + at.column;
         P const m = P::load(m_ + at.column), one = P::set(T(1));
         lane_sum<T> sum = {P::load(hi), P::load(lo)};
-        auto const scale = scale_;
-        for (index_t i = 0; i < rows; ++i, x.data += x.row, y.data += y.row) {
-            P const value = scale.template factored<Way>(P::load(x.data, at.lanes, T(0)));
-            auto const e = reduced_exp<T>::template of<Way>(value, pivot, scale);
+        T* to = y.data + at.column;
+        for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) {
+            prefetch_to(to + y_ahead_);  // rows of the next lane
+            P const value = x(at.column, at.lanes);
+            auto const e = reduced_exp<T>::template of<Way>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {
-                e.value().store(y.data, at.lanes);
+                e.value().store(to, at.lanes);
                 sum.add_below(e.value());
             } else {
                 sum.add_unless_equal(e, value, m);
@@ -184,10 +191,15 @@ private:
         }
     }
 
-    template <form Form>
-    void finish(rows_at<T const> x, rows_at<T> y, request<T> const& asked) noexcept {
+    template <form Form, class Source>
+    void finish(Source const& x, rows_at<T> y, request<T> const& asked) noexcept {
+        if (Form == form::softmax && asked.has_extra()) add_extras(asked);
+        has_nan_ = false;
+        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi) | is_nan(magic_[j]);
         if constexpr (Form == form::softmax) {
-            take_quotients();
+            sums_.quotients(shift_, floor_, columns_);  // in their place
+            repeat(shift_);
+            repeat(floor_);
         } else {
             for (index_t j = 0; j < columns_; ++j) {
                 (Form == form::logsumexp ? y.data : log_)[j] =
@@ -197,40 +209,24 @@ private:
         }
         if constexpr (Form == form::logsumexp) return;
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x[i], y[i], flat_);
-        if (rest > 0) finish_row<Form>(x[rows], y[rows], rest);
+        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x.rows(i, 0), y[i], flat_);
+        if (rest > 0) finish_row<Form>(x.rows(rows, 0), y[rows], rest);
     }
 
-    /// The sums as two parts in the type, then as quotients, which take the place of shift and floor.
-    void take_quotients() noexcept {
-        for (index_t j = 0; j < columns_; ++j) {
-            shift_[j] = static_cast<T>(sums_.sum[j].hi);
-            floor_[j] = static_cast<T>((sums_.sum[j].hi - static_cast<double>(shift_[j])) + sums_.sum[j].lo);
-        }
-        // The second bound never ends the loop; without it GCC 12 at -O3 sees a store beyond the array that cannot be.
-        for (index_t j = 0; j < columns_ && j < width; j += P::lanes) {
-            auto const by = quotient<T>::by(P::load(shift_ + j), P::load(floor_ + j));
-            by.hi.store(shift_ + j);
-            by.lo.store(floor_ + j);
-        }
-        repeat(shift_);
-        repeat(floor_);
-    }
-
-    template <form Form>
-    EIGEN_STRONG_INLINE void finish_row(T const* x, T* y, index_t columns) noexcept {
+    template <form Form, class Source>
+    void finish_row(Source const& x, T* y, index_t columns) noexcept {
         index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) finish_packet<Form>(x + j, y + j, j, P::lanes);
-        if (j < columns) finish_packet<Form>(x + j, y + j, j, columns - j);
+        for (; j + P::lanes <= columns; j += P::lanes) finish_packet<Form>(x, y, j, P::lanes);
+        if (j < columns) finish_packet<Form>(x, y, j, columns - j);
     }
 
-    template <form Form>
-    EIGEN_STRONG_INLINE void finish_packet(T const* x, T* y, index_t j, index_t lanes) noexcept {
+    template <form Form, class Source>
+    EIGEN_ALWAYS_INLINE void finish_packet(Source const& x, T* y, index_t j, index_t lanes) noexcept {
         if constexpr (Form == form::softmax) {
             quotient<T> const by = {P::load(shift_ + j), P::load(floor_ + j)};
-            by(P::load(y, lanes, T(0))).store(y, lanes);
+            by(P::load(y + j, lanes, T(0))).store(y + j, lanes);
         } else {
-            scale_.log_softmax(P::load(x, lanes, T(0)), P::load(m_ + j), P::load(log_ + j)).store(y, lanes);
+            scale_.log_softmax(x(j, lanes), P::load(m_ + j), P::load(log_ + j)).store(y + j, lanes);
         }
     }
 
@@ -239,6 +235,8 @@ private:
     index_t n_ = 0, columns_ = 0;
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
+    index_t x_ahead_ = 0, y_ahead_ = 0;  // how far ahead memory is asked for
+    bool has_nan_ = false;
     alignas(64) T m_[width], shift_[width], floor_[width], magic_[width];
     alignas(64) T log_[width];  // its negative
     panel_sums<T, width> sums_;

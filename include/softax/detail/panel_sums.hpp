@@ -11,6 +11,30 @@ struct rows_at {
     T* operator[](index_t i) const noexcept { return data + i * row; }
 };
 
+/// The rows of an input, masked or not, on their way to the exponential.
+template <way Way, class T, class Mask>
+struct source {
+    rows_at<T const> x;
+    scaling<T> scale;
+    Mask which;
+
+    /// The rows first, first + step, ...
+    source rows(index_t first, index_t step) const noexcept {
+        return {{x[first], x.row * step}, scale, which.rows(first, step)};
+    }
+
+    /// From the next row on.
+    EIGEN_STRONG_INLINE void step() noexcept {
+        x.data += x.row;
+        which.step();
+    }
+
+    /// The first lanes of a packet from element j of the first row on.
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        return which(scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0))), 0, j, lanes);
+    }
+};
+
 /// Where the sums of a packet of columns lie, and how many of them there are.
 struct place_of_sums {
     index_t column, lanes, lane;
@@ -57,6 +81,20 @@ public:
         }
         for (index_t j = 0; j < s.columns && Form != form::softmax; ++j) {
             for (index_t l = j; l < s.flat; l += s.columns) count[j] += static_cast<double>(equal[l]);
+        }
+    }
+
+    /// Quotients by the sums, in two parts: the sums themselves first, then what divides by them.
+    void quotients(T* high, T* low, index_t columns) const noexcept {
+        for (index_t j = 0; j < columns; ++j) {
+            high[j] = static_cast<T>(sum[j].hi);
+            low[j] = static_cast<T>((sum[j].hi - static_cast<double>(high[j])) + sum[j].lo);
+        }
+        // The second bound never ends the loop; without it GCC 12 at -O3 sees a store beyond the array that cannot be.
+        for (index_t j = 0; j < columns && j < Width; j += P::lanes) {
+            auto const by = quotient<T>::by(P::load(high + j), P::load(low + j));
+            by.hi.store(high + j);
+            by.lo.store(low + j);
         }
     }
 

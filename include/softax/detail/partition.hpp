@@ -41,6 +41,17 @@ struct walked_axes {
         return taken;
     }
 
+    /// The axis at a place and those that go on where it ends, as one, taken out.
+    constexpr walked_axis take_run(index_t place) noexcept {
+        walked_axis run = take(place);
+        for (index_t i = size - 1; i >= 0; --i) {
+            if (!at[i].merges_with(run)) continue;
+            run.extent *= take(i).extent;
+            i = size;
+        }
+        return run;
+    }
+
     constexpr index_t count() const noexcept {
         index_t product = 1;
         for (index_t i = 0; i < size; ++i) product *= at[i].extent;
@@ -118,7 +129,7 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
     for (index_t i = 0; i < axes.size; ++i) {
         if (axes.at[i].y == 1 && (axes.at[column].y != 1 || axes.at[i].extent > axes.at[column].extent)) column = i;
     }
-    if (axes.size > 0) r.column = axes.take(column);
+    if (axes.size > 0) r.column = axes.take_run(column);
     index_t row = axes.size - 1;
     for (index_t i = 0; i < axes.size; ++i) {
         if (axes.at[i].x == 1) row = i;

@@ -28,7 +28,7 @@ EIGEN_STRONG_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
 
 /// Ends a sequence of store_past_caches(): what was written is seen before anything that is written later.
 EIGEN_STRONG_INLINE void end_streaming() noexcept {
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(EIGEN_DONT_VECTORIZE)
     _mm_sfence();
 #endif
 }

@@ -13,27 +13,47 @@ struct plan {
     enum class place { direct, input, output, scratch } where;
     index_t outer_block, inner_block;
     bool is_streamed = false;  // results are written past the caches
+    bool is_masking = false;   // the row kernel masks
+    bool is_large = false;     // the array is more than caches keep
 
-    /// Elements of scratch.
+    /// Elements of scratch, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return moved + (is_streamed ? 2 * count : 0);
+        return moved + waiting_size(count);
     }
+    index_t waiting_size(index_t count) const noexcept { return is_streamed || is_masking ? rows_waiting * count : 0; }
 
     template <form Form, class In, class Out>
-    static plan of(partition const& p, call const& c, index_t parts) noexcept;
+    static plan of(partition const& p, call const& c, index_t parts) noexcept {
+        using T = compute_type<In>;
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 17;
+        plan chosen = kernel_of<Form, In, Out>(p, c, parts);
+        bool const is_row = chosen.which == kernel::row && chosen.where != place::scratch;
+        index_t const size = p.count * p.outer.count() * p.inner.extent;
+        chosen.is_large = size >= large;
+        chosen.is_masking = is_row && chosen.where == place::direct && c.is_masked;
+        chosen.is_streamed = is_row && Form != form::logsumexp && size >= 2 * large && is_past_cache<T>(p, c);
+        return chosen;
+    }
 
 private:
-    /// Whether results are better written past the caches: more of them than a last-level cache holds, in whole cache lines,
-    /// from rows whose exponentials wait in a first-level one, and not to where the input lies, which has just been read.
-    template <form Form, class T>
+    template <form Form, class In, class Out>
+    static plan kernel_of(partition const& p, call const& c, index_t parts) noexcept;
+
+    /// Rows that are moved are worked on while they are in a first-level cache.
+    template <class T>
+    static index_t few_of(index_t count, index_t some) noexcept {
+        return std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / count, index_t{1}, some);
+    }
+
+    /// Whether the results of rows may be written past the caches: in whole cache lines, and not to where the input lies, which
+    /// has just been read.
+    template <class T>
     static bool is_past_cache(partition const& p, call const& c) noexcept {
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 19,
-                          longest = row<Form, T>::longest_waiting;
-        bool const is_whole =
-            p.count % line == 0 && c.is_aligned && (p.outer.size == 0 || p.outer.at[p.outer.size - 1].y % line == 0);
-        return Form != form::logsumexp && is_whole && !c.is_in_place && p.count <= longest &&
-               p.count * p.outer.count() >= large;
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+        bool is_whole = p.count % line == 0 && c.is_aligned;
+        for (index_t k = 0; k < p.outer.size; ++k) is_whole = is_whole && p.outer.at[k].y % line == 0;
+        return is_whole && !c.is_in_place && p.count <= longest_waiting<T>;
     }
 };
 
@@ -59,6 +79,15 @@ public:
     bool row_output() const noexcept {
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
     }
+    bool row_mask() const noexcept {
+        return Form != form::logsumexp && element_.where == 1 && element_.extent <= longest_waiting<T>;
+    }
+    bool panel_mask() const noexcept {
+        // It is read twice, which is better done where it stays in cache.
+        index_t const bytes =
+            element_.extent * std::min(inner_.extent, panel<T>::width) * static_cast<index_t>(sizeof(T));
+        return inner_.where == 1 && (inner_.extent >= line || is_folded(element_.where)) && bytes <= 2 * scratch_bytes;
+    }
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_folded(element_.x));
     }
@@ -78,19 +107,16 @@ private:
 };
 
 template <form Form, class In, class Out>
-plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
+plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept {
     using T = compute_type<In>;
     constexpr index_t width = panel<T>::width, line = 64 / static_cast<index_t>(sizeof(T));
     constexpr bool is_input_fit = std::same_as<In, T>, is_output_fit = std::same_as<Out, T>;
     constexpr bool is_moved_through = is_output_fit && Form != form::logsumexp && !is_wide_integer<In>;
-    bool const reads = is_input_fit && is_output_fit && !c.is_masked;
+    bool const reads = is_input_fit && is_output_fit;
     index_t const last = p.outer.size == 0 ? 1 : p.outer.at[p.outer.size - 1].extent;
     // Blocks along the last outer axis, or along the inner one, such that there is one for each part if there can be.
-    index_t const outer_most = std::max(index_t{1}, p.outer.count() * p.inner.extent / parts / p.inner.extent);
-    index_t const some = std::min(last, outer_most);
+    index_t const some = parts == 1 ? last : std::clamp(p.outer.count() / parts, index_t{1}, last);
     fitness<Form, In, Out> const fit(p);
-    // Rows that are moved are worked on while they are in a first-level cache.
-    index_t const few = std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / p.count, index_t{1}, some);
     using enum kernel;
     using enum place;
     bool const is_short = p.count < short_group;
@@ -98,13 +124,16 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
         if (reads && fit.is_short_fit()) {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, p.inner.extent};
         }
-        if (is_moved_through && p.inner.extent == 1 && fit.row_output()) return {strip, output, few, 1};
+        if (is_moved_through && p.inner.extent == 1 && fit.row_output())
+            return {strip, output, few_of<T>(p.count, some), 1};
     } else if (p.inner.extent == 1) {
-        if (reads && fit.row_input() && fit.row_output()) return {row, direct, some, 1, is_past_cache<Form, T>(p, c)};
-        if (is_moved_through && fit.row_output()) return {row, input, few, 1, is_past_cache<Form, T>(p, c)};
+        bool const is_direct = fit.row_input() && (!c.is_masked || fit.row_mask());
+        if (reads && is_direct && fit.row_output()) return {row, direct, some, 1};
+        if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
         index_t const columns = std::min(p.inner.extent, width);
-        if (reads && fit.panel_input() && fit.panel_output()) return {panel, direct, 1, columns};
+        bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask());
+        if (reads && is_direct && fit.panel_output()) return {panel, direct, 1, columns};
         if (is_moved_through && fit.panel_output()) return {panel, output, 1, columns};
     }
     // A group of integers by itself where each has an extra logit of its own.
@@ -118,7 +147,7 @@ plan plan::of(partition const& p, call const& c, index_t parts) noexcept {
     if (is_short) return {strip, scratch, outer_block, inner_block};
     bool const fills_packets = outer_block * inner_block >= line && p.count < (index_t{1} << 20);
     if (fills_packets && p.inner.extent > 1) return {panel, scratch, outer_block, inner_block};
-    return {row, scratch, p.inner.extent == 1 && !is_wide_integer<In> ? few : 1, 1};
+    return {row, scratch, p.inner.extent == 1 && !is_wide_integer<In> ? few_of<T>(p.count, some) : 1, 1};
 }
 
 SOFTAX_KERNELS_END

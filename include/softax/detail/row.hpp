@@ -5,6 +5,13 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// Rows of a scratch in which rows wait for their results.
+inline constexpr index_t rows_waiting = 3;
+
+/// The longest row of which some stay in a second-level cache.
+template <class T>
+inline constexpr index_t longest_waiting = (index_t{1} << 17) / static_cast<index_t>(sizeof(T));
+
 /// softmax, log_softmax or logsumexp of rows of n >= short_group elements.
 template <form Form, class T>
 class row {
@@ -12,67 +19,98 @@ class row {
     static constexpr index_t lanes = P::lanes;
 
 public:
-    row(index_t n, request<T> const& asked) noexcept : n_(n), asked_(asked) {}
+    row(index_t n, request<T> const& asked, mask<T> const& which) noexcept : n_(n), asked_(asked), mask_(which) {}
 
-    /// Given a scratch of 2 n elements, results are written past the caches.
-    void stream_through(T* scratch) noexcept { scratch_ = scratch; }
+    /// Gives a scratch of rows_waiting * n elements. Masked rows need one.
+    void wait_in(T* scratch) noexcept {
+        for (index_t k = 0; k < rows_waiting; ++k) scratch_[k] = scratch + k * n_;
+    }
+
+    /// Results are written past the caches, given a scratch.
+    void stream() noexcept { others_.is_streamed = true; }
 
     /// Whether some row was NaN.
     bool has_nan() const noexcept { return has_nan_ || is_nan(asked_.extra); }
 
-    /// Longer rows are finished at once: four of them do not fit in a first-level cache.
-    static constexpr index_t longest_waiting = (index_t{1} << 13) / static_cast<index_t>(sizeof(T));
-
-    /// Rows x_step apart in x and y_step in y. y may be x.
-    void kernel(T const* x, index_t x_step, T* y, index_t y_step, index_t rows) noexcept {
-        auto const scale = scaling<T>::of(asked_);
-        m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
-        others_.is_streamed = scratch_ != nullptr;
-        for (index_t i = 0; i < rows; ++i, x += x_step, y += y_step) {
-            visit(x, y, i + 1 < rows ? x + x_step : nullptr);
-            if (Form != form::logsumexp && n_ > longest_waiting) finish();
-        }
+    /// Rows of x into those of y. y may be x.
+    void kernel(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
+        take_maximum(x.data, mask_.where.data);
+        for (index_t i = 0; i < rows;) i += visit(x.from(i), y.from(i), mask_.from(i), rows - i);
         if (others_.last != nullptr) finish();
-        if (scratch_ != nullptr) end_streaming();
+        if (others_.is_streamed) end_streaming();
     }
 
 private:
-    /// Adds a row up, and the rows beside it.
-    void visit(T const* x, T* y, T const* next) noexcept {
-        m_ = asked_.pivot_of(m_);
-        bool const is_plain = !asked_.is_scaled() && !(std::abs(m_) > exp_constants<T>::wide);
-        T* e = y;
-        if (scratch_ != nullptr) e = others_.last == scratch_ ? scratch_ + n_ : scratch_;
-        others_.next = next != nullptr ? next : x;
-        log_terms<T> terms;
-        if (others_.last != nullptr) {
-            terms = is_plain ? add<way::plain, beside::both>(x, e) : add<way::general, beside::both>(x, e);
-        } else if (next != nullptr) {
-            terms = is_plain ? add<way::plain, beside::next>(x, e) : add<way::general, beside::next>(x, e);
-        } else {
-            terms = is_plain ? add<way::plain, beside::nothing>(x, e) : add<way::general, beside::nothing>(x, e);
-        }
-        has_nan_ = has_nan_ || is_nan(terms.others.hi) || is_nan(terms.magic);
-        if constexpr (Form == form::logsumexp) {
-            *y = log_sum_of(terms, asked_);
-        } else {
-            others_.last = Form == form::softmax ? e : x;
-            others_.last_y = y;
-            others_.result = outcome<Form, T>::of(terms, asked_);
-        }
+    /// The maximum of the row that comes next, which is masked on its way to the scratch.
+    void take_maximum(T const* x, bool const* where) noexcept {
+        auto const scale = scaling<T>::of(asked_);
+        if (mask_) mask_.copy(scratch_[0], x, where, n_), x = scratch_[0];
+        m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
     }
 
-    /// Adds all of x[0, n), chunk by chunk, and the extra logit.
+    /// Whether a row with that maximum is computed the plain way.
+    static bool is_plain(T m, request<T> const& asked, bool is_scaled) noexcept {
+        return !is_scaled && !(std::abs(asked.pivot_of(m)) > exp_constants<T>::wide);
+    }
+
+    /// Adds some rows up, and the rows beside them; how many. The first and the last of several are by themselves.
+    index_t visit(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
+        lattice<T const> const own = mask_ ? lattice<T const>{scratch_[0], 1, 0} : x;
+        if constexpr (Form == form::logsumexp)
+            return rows > 1 ? add<beside::next>(x, y, rows) : add<beside::nothing>(own, y, 1);
+        if (others_.last == nullptr) {
+            add<beside::nothing>(own, y, 1);
+            if (rows > 1) take_maximum(x.data + x.column, which.from(1).where.data);
+            return 1;
+        }
+        if (!mask_ || rows == 1) return add<beside::both>(own, y, rows);
+        others_.which = which.from(1);
+        return add<beside::both_masked>(x, y, rows - 1);
+    }
+
+    template <beside Beside>
+    index_t add(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
+        bool const plain = is_plain(m_, asked_, asked_.is_scaled());
+        return plain ? add<way::plain, Beside>(x, y, rows) : add<way::general, Beside>(x, y, rows);
+    }
+
+    /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
-    EIGEN_STRONG_INLINE log_terms<T> add(T const* x, T* e) noexcept {
-        T const m = m_;
-        row_sums<Form, Way, Beside, T> sums(m, asked_, others_);
-        for (index_t i = 0; i < n_; i += chunk) sums.add(x, e, i, std::min(n_ - i, chunk));
-        if (Beside != beside::nothing) m_ = max_lane(sums.next_m);
-        auto const at = pivot<T>::of(m, asked_);
-        log_terms<T> terms = {m, at.shift.first(), at.magic.first(), sums.count, sums.sum};
-        if (Form == form::softmax && asked_.has_extra()) add_extra(terms, asked_);
-        return terms;
+    index_t add(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
+        constexpr bool is_masked = Beside == beside::both_masked;
+        bool const is_scaled = asked_.is_scaled();
+        request<T> const asked = asked_;
+        auto others = others_;
+        T m = m_;
+        T *own = scratch_[0], *ahead = scratch_[1], *spare = scratch_[2];
+        bool has_nan = has_nan_;
+        index_t i = 0, n = n_;
+        do {
+            T const* const from = is_masked ? own : x.data;
+            T* const e = own != nullptr ? own : y.data;
+            others.next = is_masked || i + 1 < rows ? x.data + x.column : x.data;
+            others.next_y = ahead;
+            row_sums<Form, Way, Beside, T> sums(asked.pivot_of(m), asked, others);
+            for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
+            auto terms = sums.terms();
+            if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
+            has_nan |= is_nan(terms.others.hi) | (Form != form::softmax && is_nan(terms.magic));
+            if constexpr (Form == form::logsumexp) {
+                *y.data = log_sum_of(terms, asked_);
+            } else {
+                others.last = Form == form::softmax ? e : from;
+                others.last_y = y.data;
+                others.result = outcome<Form, T>::of(terms, asked_);
+            }
+            if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
+            x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
+            own = std::exchange(ahead, std::exchange(spare, own));
+        } while (i < rows && is_plain(m, asked, is_scaled) == (Way == way::plain));
+        m_ = m;
+        has_nan_ = has_nan;
+        others_ = others;
+        scratch_[0] = own, scratch_[1] = ahead, scratch_[2] = spare;
+        return i;
     }
 
     /// Writes the results of the last row.
@@ -94,8 +132,9 @@ private:
 
     index_t n_;
     request<T> asked_;
-    T* scratch_ = nullptr;
-    T m_ = 0;  // the maximum of the row to come
+    mask<T> mask_;
+    T* scratch_[rows_waiting] = {};  // the row, the next and the last, where they wait
+    T m_ = 0;                        // the maximum of the row to come
     bool has_nan_ = false;
     rows_beside<Form, T> others_ = {};
 };

@@ -26,35 +26,40 @@ T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
     return max_lane(max(max(m0, m1), max(m2, m3)));
 }
 
-/// What becomes of an element once the sum of its row is known: from its exponential for softmax, else from itself.
+/// What becomes of an element once the sum of its row is known: from itself for log_softmax, from its exponential for softmax.
 template <form Form, class T>
 struct outcome {
     scaling<T> scale;
-    packet<T> a, b;  // the quotient, or the maximum and minus the logarithm
+    packet<T> m, minus_log;
 
     static outcome of(log_terms<T> const& g, request<T> const& asked) noexcept {
-        auto const scale = scaling<T>::of(asked);
-        if constexpr (Form == form::softmax) {
-            auto const by = quotient<T>::by(g.others);
-            return {scale, by.hi, by.lo};
-        } else {
-            return {scale, packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
-        }
+        return {scaling<T>::of(asked), packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
     }
 
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept {
-        if constexpr (Form == form::softmax) return quotient<T>{a, b}(x);
-        return scale.log_softmax(x, a, b);
+    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept { return scale.log_softmax(x, m, minus_log); }
+};
+
+template <class T>
+struct outcome<form::softmax, T> {
+    quotient<T> by;
+
+    EIGEN_STRONG_INLINE static outcome of(log_terms<T> const& g, request<T> const&) noexcept {
+        return {quotient<T>::by(g.others)};
     }
+
+    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
 };
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
-/// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another.
-enum class beside { nothing, next, both };
+/// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
+/// be masked too, on its way to y.
+enum class beside { nothing, next, both, both_masked };
 
 template <form Form, class T>
 struct rows_beside {
     T const* next;
+    T* next_y;
+    mask<T> which;  // of the next
     T const* last;  // what its results are made from
     T* last_y;
     outcome<Form, T> result;
@@ -66,6 +71,8 @@ template <form Form, way Way, beside Beside, class T>
 class row_sums {
     using P = packet<T>;
     static constexpr index_t packets = sum_lanes / P::lanes;
+    // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
+    static constexpr index_t distance = 6144 / static_cast<index_t>(sizeof(T));
     static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
 
 public:
@@ -74,7 +81,7 @@ public:
     P next_m = P::set(-std::numeric_limits<T>::infinity());
 
     row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
-        : m_(P::set(m)), at_(pivot<T>::of(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
+        : m_(P::set(m)), at_(pivot<T>::template of<Way>(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
 
     /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
     EIGEN_STRONG_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
@@ -101,16 +108,16 @@ public:
         }
     }
 
+    log_terms<T> terms() const noexcept { return {m_.first(), at_.shift.first(), at_.magic.first(), count, sum}; }
+
 private:
     /// The next element of every lane.
     EIGEN_STRONG_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
                                        P& m) noexcept {
         for (index_t p = 0; p < packets; ++p, i += P::lanes) {
             add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
-            if constexpr (Beside != beside::nothing) {
-                m = max(m, scale_.template factored<Way>(P::load(others_.next + i)));
-            }
-            if constexpr (Beside == beside::both) {
+            if constexpr (Beside != beside::nothing) m = max(m, next_packet(i, P::lanes));
+            if constexpr (Beside == beside::both || Beside == beside::both_masked) {
                 P const y = others_.result(P::load(others_.last + i));
                 T* const to = others_.last_y + i;
                 others_.is_streamed ? store_past_caches(to, y) : y.store(to);
@@ -125,14 +132,21 @@ private:
             index_t const live = std::min(n - p * P::lanes, P::lanes);
             // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
             add_packet(scale_.template factored<Way>(P::load(x + i, live, x[i])), e + i, live, lane[p], equal);
-            if constexpr (Beside != beside::nothing) {
-                P const value = P::load(others_.next + i, live, others_.next[i]);
-                next_m = max(next_m, scale_.template factored<Way>(value));
-            }
-            if constexpr (Beside == beside::both) {
+            if constexpr (Beside != beside::nothing) next_m = max(next_m, next_packet(i, live));
+            if constexpr (Beside == beside::both || Beside == beside::both_masked) {
                 others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
             }
         }
+    }
+
+    /// The first live lanes of the next row, and one of them or -inf in the others.
+    EIGEN_STRONG_INLINE P next_packet(index_t i, index_t live) noexcept {
+        prefetch(others_.next + i + distance);
+        P const x = P::load(others_.next + i, live, others_.next[i]);
+        if constexpr (Beside != beside::both_masked) return scale_.template factored<Way>(x);
+        P const masked = others_.which(x, others_.which.where.data + i, live);
+        masked.store(others_.next_y + i, live);
+        return masked;
     }
 
     EIGEN_STRONG_INLINE void add_packet(P x, T* y, index_t live, lane_sum<T>& lane, P& equal) noexcept {
@@ -140,6 +154,7 @@ private:
         auto e = reduced_exp<T>::template of<Way>(x, at_, scale_);
         if constexpr (Form == form::softmax) {
             P const value = e.value();
+            if constexpr (Beside != beside::nothing) prefetch_to(y + distance);
             value.store(y, live);
             lane.add_below(live < P::lanes ? value * one : value);
         } else {
@@ -152,7 +167,7 @@ private:
     P m_;
     pivot<T> at_;
     scaling<T> scale_;
-    rows_beside<Form, T> others_;
+    rows_beside<Form, T> const& others_;
 };
 
 SOFTAX_KERNELS_END

@@ -6,15 +6,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Groups side by side: element i of group j lies at data[i * row + j * column].
-template <class T>
-struct lattice {
-    T* data;
-    index_t row, column;
-
-    T& operator()(index_t i, index_t j) const noexcept { return data[i * row + j * column]; }
-};
-
 template <class T>
 class strip {
     using P = packet<T>;
@@ -22,41 +13,54 @@ class strip {
 public:
     /// Columns of one strip: four cache lines, which the prefetchers follow better than one.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), width = 4 * line;
+    /// How far ahead of itself the strip asks for groups that lie in runs.
+    static constexpr index_t distance = 128 * line;
 
     /// softmax or log_softmax of groups of n < short_group elements of x into y, or the logsumexp of group j into y.data[j].
-    /// y may be x if both lattices are one.
+    /// y may be x if both lattices are one. Whether some group was NaN.
     template <form Form>
-    static void kernel(lattice<T const> x, lattice<T> y, index_t n, index_t groups, request<T> const& asked) noexcept {
+    static bool kernel(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
+                       mask<T> const& which) noexcept {
         strip s(asked);
-        for (index_t j = 0; j < groups; j += width) {
-            index_t const live = std::min(width, groups - j);
-            s.load({&x(0, j), x.row, x.column}, n, live);
-            s.template finish<Form>(n, live);
+        s.is_large_ = size.are_large;
+        for (index_t j = 0; j < size.groups; j += width) {
+            index_t const live = std::min(width, size.groups - j);
+            if (which) {
+                s.load(x.from(j), size.n, live, which.from(j));
+            } else {
+                s.load(x.from(j), size.n, live, everything<T>{});
+            }
+            s.template finish<Form>(size.n, live);
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
-                s.store({&y(0, j), y.row, y.column}, n, live);
+                s.store(y.from(j), size.n, live);
             }
         }
+        return s.has_nan();
     }
 
 private:
     explicit strip(request<T> const& asked) noexcept : asked_(asked), scale_(scaling<T>::of(asked)) {}
 
-    void load(lattice<T const> x, index_t n, index_t live) noexcept {
-        if (x.column == 1 && live == width) {
+    template <class Mask>
+    void load(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
+        if (x.column == 1 && which.column() == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) P::load(&x(i, p)).store(e_[i] + p);
+                for (index_t p = 0; p < width; p += P::lanes) {
+                    which(P::load(&x(i, p)), i, p, P::lanes).store(e_[i] + p);
+                }
                 for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
             }
-        } else if (x.row == 1 && 2 * n >= P::lanes && live == width) {
-            for (index_t j = 0; j < width; j += P::lanes) load_groups(&x(0, j), x.column, n, j);
+        } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes && live == width) {
+            for (index_t j = 0; j < width; j += P::lanes) load_groups(x.from(j), n, j, which.from(j));
         } else {
             index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
             for (index_t i = 0; i < n; ++i) {
                 // Columns beyond the last repeat the first.
-                for (index_t p = 0; p < padded; p += P::lanes) P::set(x(i, 0)).store(e_[i] + p);
-                for (index_t j = 1; j < live; ++j) e_[i][j] = x(i, j);
+                P const first = P::set(which(x(i, 0), i, 0));
+                for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
+                for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
             }
         }
     }
@@ -76,12 +80,16 @@ private:
     }
 
     /// The groups [j, j + lanes), each in one run: squares are transposed, the last of which may overlap the one before.
-    void load_groups(T const* x, index_t column, index_t n, index_t j) noexcept {
+    template <class Mask>
+    void load_groups(lattice<T const> x, index_t n, index_t j, Mask const& which) noexcept {
         for (index_t i = 0; i < n; i += P::lanes) {
             index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
             P square[P::lanes];
             SOFTAX_UNROLLED
-            for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(x + k * column + first, live, T(0));
+            for (index_t k = 0; k < P::lanes; ++k) {
+                prefetch(&x(first, k) + distance);
+                square[k] = which(P::load(&x(first, k), live, T(0)), first, k, live);
+            }
             transpose(square);
             for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
         }
@@ -95,7 +103,10 @@ private:
             for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[first + k] + j);
             transpose(square);
             SOFTAX_UNROLLED
-            for (index_t k = 0; k < P::lanes; ++k) square[k].store(y + k * column + first, live);
+            for (index_t k = 0; k < P::lanes; ++k) {
+                if (is_large_) prefetch_to(y + k * column + first + distance);
+                square[k].store(y + k * column + first, live);
+            }
         }
     }
 
@@ -104,8 +115,7 @@ private:
     EIGEN_STRONG_INLINE void finish(index_t n, index_t live) noexcept {
         bool const is_scaled = asked_.is_scaled();
         for (index_t p = 0; p < live; p += P::lanes) {
-            P m = largest(n, p);
-            if (is_scaled || asked_.has_extra()) m = prepared(n, p);
+            P const m = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
             auto const at = pivot<T>::of(m, asked_);
             if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
                 finish_packet<Form, way::plain>(n, p, m, at);
@@ -152,6 +162,7 @@ private:
         // hi - start is exact and not less than lo, which is what rounding left of it.
         P const large = sum.hi - start, total = opaque(large + sum.lo);
         auto const by = quotient<T>::by(total, sum.lo - opaque(total - large));
+        seen_ = seen_ + by.hi;
         for (index_t i = 0; i < n; ++i) by(P::load(e_[i] + p)).store(e_[i] + p);
     }
 
@@ -192,6 +203,7 @@ private:
             result[k] = Form == form::logsumexp ? log_sum_of(terms, asked_) : -log_as(terms, asked_);
         }
         P const log = P::load(result);
+        seen_ = seen_ + log;
         if constexpr (Form == form::logsumexp) {
             log.store(e_[0] + p);
         } else {
@@ -201,8 +213,16 @@ private:
         }
     }
 
+    bool has_nan() const noexcept {
+        alignas(64) T lane[P::lanes];
+        seen_.store(lane);
+        return std::any_of(lane, lane + P::lanes, is_nan<T>);
+    }
+
     request<T> asked_;
     scaling<T> scale_;
+    bool is_large_ = false;
+    P seen_ = P::set(T(0));  // NaN where a group was
     alignas(64) T e_[short_group][width];
 };
 

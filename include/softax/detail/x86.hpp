@@ -193,5 +193,11 @@ EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
     __builtin_prefetch(p);
 }
 
+/// The same to write there.
+template <class T>
+EIGEN_ALWAYS_INLINE void prefetch_to(T* p) noexcept {
+    __builtin_prefetch(p, 1);
+}
+
 SOFTAX_KERNELS_END
 #endif

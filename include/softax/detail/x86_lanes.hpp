@@ -1,4 +1,4 @@
-// x86_lanes: what packets of x86.hpp do across lanes, and lane by lane as a mask says.
+// x86_lanes: what packets of x86.hpp do across lanes.
 #ifdef SOFTAX_PACKET_BYTES  // targets.hpp includes this once for each region
 SOFTAX_KERNELS_BEGIN
 
@@ -46,26 +46,6 @@ EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
     T largest = q[0];
     for (std::size_t i = 1; i < 16 / sizeof(T); ++i) largest = largest < q[i] ? q[i] : largest;
     return largest;
-}
-
-/// Lane by lane x where the mask is true, else other.
-template <class T>
-EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
-    using raw = typename packet<T>::raw_type;
-    auto const* const p = reinterpret_cast<__m128i const*>(where);
-#if SOFTAX_PACKET_BYTES == 64
-    __m128i const bytes = sizeof(T) == 4 ? _mm_loadu_si128(p) : _mm_loadl_epi64(p);
-    auto const mask = _mm_test_epi8_mask(bytes, bytes);
-    if constexpr (sizeof(T) == 4) return {(raw)_mm512_mask_blend_ps(mask, (__m512)other.raw, (__m512)x.raw)};
-    auto const half = static_cast<__mmask8>(mask);
-    if constexpr (sizeof(T) == 8) return {(raw)_mm512_mask_blend_pd(half, (__m512d)other.raw, (__m512d)x.raw)};
-#else
-    using bits = typename packet<T>::bits;
-    bits mask;
-    if constexpr (sizeof(T) == 4) mask = (bits)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)) != 0;
-    if constexpr (sizeof(T) == 8) mask = (bits)_mm256_cvtepu8_epi64(_mm_loadu_si32(p)) != 0;
-    return {(raw)(((bits)x.raw & mask) | ((bits)other.raw & ~mask))};
-#endif
 }
 
 SOFTAX_KERNELS_END

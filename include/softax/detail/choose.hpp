@@ -1,0 +1,105 @@
+// choose: one of two packets, lane by lane as bools in memory say.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+
+// The bytes of packets for which there are instructions.
+#if defined(SOFTAX_PACKET_BYTES)
+#define SOFTAX_CHOICE_BYTES SOFTAX_PACKET_BYTES
+#elif defined(EIGEN_DONT_VECTORIZE)
+#define SOFTAX_CHOICE_BYTES 0
+#elif defined(__AVX512BW__) && defined(__AVX512VL__)
+#define SOFTAX_CHOICE_BYTES 64
+#elif defined(__AVX2__)
+#define SOFTAX_CHOICE_BYTES 32
+#else
+#define SOFTAX_CHOICE_BYTES 0
+#endif
+
+SOFTAX_KERNELS_BEGIN
+
+/// The first n bools, 0 <= n <= 8, one a byte from the lowest on; the others are false. Reads nothing else.
+EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
+    if (std::endian::native == std::endian::little && n >= 4) {
+        std::uint32_t low, high;
+        std::memcpy(&low, p, sizeof low);
+        std::memcpy(&high, p + n - 4, sizeof high);
+        return low | std::uint64_t{high} << 8 * (n - 4);
+    }
+    std::uint64_t all = 0;
+    for (index_t k = 0; k < n; ++k) all |= std::uint64_t{p[k]} << 8 * k;
+    return all;
+}
+
+#if SOFTAX_CHOICE_BYTES > 0
+/// Lane by lane x where a byte is not 0, else other.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet<T> other) noexcept {
+    using raw = typename packet<T>::raw_type;
+#if SOFTAX_CHOICE_BYTES == 64
+    __mmask16 const mask = _mm_test_epi8_mask(bytes, bytes);
+    if constexpr (sizeof(T) == 4) return {(raw)_mm512_mask_blend_ps(mask, (__m512)other.raw, (__m512)x.raw)};
+    auto const half = static_cast<__mmask8>(mask);
+    if constexpr (sizeof(T) == 8) return {(raw)_mm512_mask_blend_pd(half, (__m512d)other.raw, (__m512d)x.raw)};
+#else
+    __m256i const zero = _mm256_setzero_si256();
+    if constexpr (sizeof(T) == 4) {
+        auto const left_out = (__m256)_mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), zero);
+        return {(raw)_mm256_blendv_ps((__m256)x.raw, (__m256)other.raw, left_out)};
+    } else {
+        auto const left_out = (__m256d)_mm256_cmpeq_epi64(_mm256_cvtepu8_epi64(bytes), zero);
+        return {(raw)_mm256_blendv_pd((__m256d)x.raw, (__m256d)other.raw, left_out)};
+    }
+#endif
+}
+#endif
+
+/// Lane by lane x where the mask is true, else other.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
+    using P = packet<T>;
+    [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename P::raw_type);
+#if SOFTAX_CHOICE_BYTES > 0
+    if constexpr (bytes == SOFTAX_CHOICE_BYTES) {
+        auto const* const p = reinterpret_cast<__m128i const*>(where);
+        if constexpr (P::lanes == 16) return chosen_by_bytes(_mm_loadu_si128(p), x, other);
+        if constexpr (P::lanes == 8) return chosen_by_bytes(_mm_loadl_epi64(p), x, other);
+        if constexpr (P::lanes == 4) return chosen_by_bytes(_mm_loadu_si32(p), x, other);
+    }
+#elif defined(__GNUC__)
+    if constexpr (P::lanes > 1) {
+        using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+        typedef integer vector __attribute__((vector_size(bytes)));
+        typedef unsigned char bytes_type __attribute__((vector_size(P::lanes)));
+        bytes_type some;
+        std::memcpy(&some, where, sizeof some);
+        vector const mask = __builtin_convertvector(some, vector) != 0;
+        return {(typename P::raw_type)(((vector)x.raw & mask) | ((vector)other.raw & ~mask))};
+    }
+#endif
+    alignas(64) T lane[2 * P::lanes];
+    x.store(lane);
+    other.store(lane + P::lanes);
+    for (index_t i = 0; i < P::lanes; ++i) lane[i] = lane[where[i] ? i : i + P::lanes];
+    return P::load(lane);
+}
+
+/// The same with an answer for the first live lanes only, 1 <= live <= lanes; the others are other. Reads nothing else.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> x, packet<T> other) noexcept {
+    using P = packet<T>;
+#if SOFTAX_CHOICE_BYTES > 0
+    if constexpr (sizeof(typename P::raw_type) == SOFTAX_CHOICE_BYTES) {
+#if SOFTAX_CHOICE_BYTES == 64
+        return chosen_by_bytes(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << live) - 1u), where), x, other);
+#else
+        return chosen_by_bytes(_mm_cvtsi64_si128(static_cast<long long>(first_bools(where, live))), x, other);
+#endif
+    }
+#endif
+    bool some[P::lanes] = {};
+    std::copy_n(where, live, some);
+    return chosen(some, x, other);
+}
+
+SOFTAX_KERNELS_END
+#undef SOFTAX_CHOICE_BYTES
+#endif

@@ -1,0 +1,205 @@
+// A mask is -inf in its place, to the bit: in every kernel, whatever the strides of the mask, at any length. Nothing outside of
+// the mask is read (the sanitized build sees that, masks end where their memory ends) and nothing outside of out is written.
+#include "catch.hpp"
+#include "family.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+using softax::array;
+using softax::index_t;
+using softax::view;
+using namespace family;
+
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+std::vector<index_t> lengths() {
+    if (is_slow_build) return {1, 2, 3, 5, 8, 10, 17, 40, 47, 48, 50, 65, 129, 513};
+    std::vector<index_t> all;
+    for (index_t n = 1; n <= 70; ++n) all.push_back(n);
+    all.insert(all.end(), {127, 128, 129, 511, 512, 513, 1000, 4097});
+    return all;
+}
+
+/// (count, n) elements, some of them large, and in every fifth row a NaN.
+template <class T>
+array<T> elements(index_t count, index_t n, std::mt19937& random) {
+    std::normal_distribution<float> draw(0, 4);
+    auto a = array<T>::uninitialized({count, n});
+    for (T& x : a) x = static_cast<T>(draw(random));
+    for (index_t i = 0; i < count; i += 5) a(i, i % n) = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+    return a;
+}
+
+/// Half of the elements, all of some rows, none of others.
+array<bool> some_of(index_t count, index_t n, std::mt19937& random) {
+    array<bool> where({count, n}, false);
+    for (index_t i = 0; i < count; ++i) {
+        auto const one_in = random() % 4;
+        for (index_t j = 0; j < n; ++j) where(i, j) = one_in > 0 && random() % one_in == 0;
+    }
+    return where;
+}
+
+/// What rows give with a mask: those of the unmasked call on elements that -inf has taken the place of, or nothing at all where
+/// nothing is left.
+template <class T>
+array<T> by_hand(form f, array<T> const& a, array<bool> const& where, double scale) {
+    index_t const n = a.shape()[1];
+    auto left_out = a;
+    T const lowest = static_cast<T>(static_cast<float>(scale < 0 ? inf : -inf));
+    for (index_t i = 0; i < a.size(); ++i) {
+        if (!where.data()[i]) left_out.data()[i] = lowest;
+    }
+    auto y = run<T>(f, left_out, -1, softax::options{.scale = scale});
+    index_t const width = f == form::logsumexp ? 1 : n;
+    for (index_t i = 0; i < a.shape()[0]; ++i) {
+        bool const* const row = where.data() + i * n;
+        T* const to = y.data() + i * width;
+        T const nothing = f == form::softmax ? T(0) : static_cast<T>(static_cast<float>(-inf));
+        if (std::none_of(row, row + n, [](bool b) { return b; })) std::fill_n(to, width, nothing);
+        for (index_t j = 0; j < n && f != form::logsumexp; ++j) {
+            if (!row[j]) to[j] = nothing;
+        }
+    }
+    return y;
+}
+
+template <class T>
+void require_same(view<T const> const& expected, view<T const> const& found, std::string const& where) {
+    REQUIRE(expected.shape() == found.shape());
+    auto const a = array<T>(expected), b = array<T>(found);
+    for (index_t i = 0; i < a.size(); ++i) {
+        bool const are_nan = a.data()[i] != a.data()[i] && b.data()[i] != b.data()[i];
+        if (!are_nan && bits_of(a.data()[i]) != bits_of(b.data()[i])) FAIL("element " << i << ": " << where);
+    }
+}
+
+std::string text_of(form f, index_t n, double scale, char const* what, index_t number) {
+    return std::string(name_of(f)) + ", n = " + std::to_string(n) + ", scale " + std::to_string(scale) + ", " + what +
+           " " + std::to_string(number);
+}
+
+/// softmax and the others of a over axis, masked, into memory with guards on both sides.
+template <class T>
+array<T> guarded(form f, view<T const> const& a, index_t axis, softax::options const& o) {
+    T const guard = static_cast<T>(77.0f);
+    auto shape = a.shape();
+    if (f == form::logsumexp) shape.erase(axis);
+    index_t size = 1;
+    for (index_t const extent : shape) size *= extent;
+    std::vector<T> out(static_cast<std::size_t>(size + 32), guard);
+    run_into<T>(f, view<T>(out.data() + 16, shape), a, axis, o);
+    array<T> const y(view<T const>(out.data() + 16, shape));
+    std::fill_n(out.begin() + 16, size, guard);
+    REQUIRE(std::all_of(out.begin(), out.end(), [&](T e) { return e == guard; }));
+    return y;
+}
+
+TEMPLATE_TEST_CASE("rows and columns", "[masks]", float, double, softax::half, softax::bfloat16) {
+    using T = TestType;
+    std::mt19937 random(1);
+    for (index_t const n : lengths()) {
+        for (index_t const count : {1, 2, 5, 16, 33, 70}) {
+            if (count * n > 40000) continue;
+            auto const a = elements<T>(count, n, random);
+            auto const where = some_of(count, n, random);
+            auto const a_columns = array<T>(view(a).transpose());
+            auto const where_columns = array<bool>(view(where).transpose());
+            for (double const scale : {1.0, -0.7}) {
+                for (form const f : forms) {
+                    auto const expected = by_hand(f, a, where, scale);
+                    auto const is_same = [&](view<T const> const& x, view<bool const> const& mask, bool is_column,
+                                             char const* what) {
+                        auto const y = guarded<T>(f, x, is_column ? 0 : 1, {.scale = scale, .where = mask});
+                        bool const turns = is_column && f != form::logsumexp;
+                        require_same<T>(expected, turns ? view<T const>(y).transpose() : view<T const>(y),
+                                        text_of(f, n, scale, what, count));
+                    };
+                    is_same(a, where, false, "rows");
+                    is_same(a, view(where_columns).transpose(), false, "rows, mask of columns");
+                    is_same(a_columns, where_columns, true, "columns");
+                    is_same(a_columns, view(where).transpose(), true, "columns, mask of rows");
+                    is_same(view(a_columns).transpose(), where, false, "transposed");
+                }
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("in place, and over joint axes", "[masks]", float, double, softax::half) {
+    using T = TestType;
+    std::mt19937 random(2);
+    for (index_t const n : {6, 24, 48, 60, 129, 1000}) {
+        index_t const count = 12;
+        auto const a = elements<T>(count, n, random);
+        auto const where = some_of(count, n, random);
+        for (form const f : {form::softmax, form::log_softmax}) {
+            auto const expected = by_hand(f, a, where, 1);
+            auto y = a;
+            run_into<T>(f, y, y, -1, softax::options{.where = where});
+            require_same<T>(expected, y, text_of(f, n, 1, "rows in place", count));
+            y = array<T>(view(a).transpose());
+            run_into<T>(f, y, y, 0, softax::options{.where = view(where).transpose()});
+            require_same<T>(expected, view(y).transpose(), text_of(f, n, 1, "columns in place", count));
+            // (count, p, q) -> (p, count, q): the groups lie over axes 0 and 2.
+            index_t const p = n % 3 == 0 ? 3 : 1;
+            auto const x = array<T>(view(a).reshape({count, p, n / p}).permute({1, 0, 2}));
+            auto const mask = view(where).reshape({count, p, n / p}).permute({1, 0, 2});
+            auto const z = run<T>(f, x, {0, 2}, softax::options{.where = mask});
+            auto const back = array<T>(view(z).permute({1, 0, 2}));
+            require_same<T>(expected, view(back).reshape({count, n}), text_of(f, n, 1, "joint axes", count));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("broadcast along groups, along elements, over batches", "[masks]", float, softax::half) {
+    using T = TestType;
+    std::mt19937 random(3);
+    for (index_t const n : {3, 10, 40, 48, 65, 300}) {
+        for (index_t const inner : {1, 2, 5, 16, 33, 300}) {
+            auto const a = elements<T>(4 * inner, n, random);                        // the groups as rows
+            auto const x = array<T>(view(a).reshape({4, inner, n}).moveaxis(2, 1));  // (4, n, inner)
+            for (softax::index_list const& shape :
+                 {softax::index_list{n, inner}, {4, 1, inner}, {n, 1}, {4, n, 1}, {1, 1, 1}}) {
+                index_t size = 1;
+                for (index_t const extent : shape) size *= extent;
+                array<bool> where(shape, false);
+                for (bool& b : where) b = random() % 3 > 0;
+                auto const full = array<bool>(view<bool const>(where).broadcast_to({4, n, inner}).moveaxis(1, 2));
+                auto const rows = array<bool>(view(full).reshape({4 * inner, n}));
+                for (form const f : forms) {
+                    auto const expected = by_hand(f, a, rows, 1);
+                    auto const y = guarded<T>(f, x, 1, {.where = where});
+                    auto const text = text_of(f, n, 1, "inner extent", inner);
+                    if (f == form::logsumexp) {
+                        require_same<T>(expected, view(y).reshape({4 * inner}), text);
+                    } else {
+                        auto const back = array<T>(view(y).moveaxis(1, 2));
+                        require_same<T>(expected, view(back).reshape({4 * inner, n}), text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("rows too long to wait in cache", "[masks]") {
+    std::mt19937 random(4);
+    for (index_t const n : {32768, 32769, 70000}) {
+        auto const a = elements<float>(3, n, random);
+        auto const where = some_of(3, n, random);
+        for (form const f : forms) {
+            auto const expected = by_hand(f, a, where, 1);
+            auto const y = guarded<float>(f, a, 1, {.where = where});
+            require_same<float>(expected, y, text_of(f, n, 1, "rows", 3));
+        }
+    }
+}
+
+}  // namespace
