@@ -3,8 +3,8 @@
 
 #include "catch.hpp"
 #include "family.hpp"
+#include "random.hpp"
 
-#include <random>
 #include <vector>
 
 using reference::wide;
@@ -20,12 +20,8 @@ using softax::view;
 namespace {
 
 template <class T>
-array<T> random_logits(index_list const& shape, unsigned seed, double spread = 4) {
-    auto a = array<T>::uninitialized(shape);
-    std::mt19937 generator(seed);
-    std::uniform_real_distribution<double> draw(-spread, spread);
-    for (T& x : a) x = static_cast<T>(static_cast<float>(draw(generator)));
-    return a;
+array<T> random_logits(index_list const& shape, unsigned seed) {
+    return random_array<T>(shape, seed, 4);
 }
 
 /// Every fifth target is -100 if some are to be ignored.
@@ -244,6 +240,61 @@ TEST_CASE("memory and threads change no bit", "[cross_entropy]") {
     }
 }
 
+TEST_CASE("loss and gradient come into memory of the caller", "[cross_entropy]") {
+    auto const x = random_logits<float>({6, 5, 7}, 1);
+    auto const targets = random_targets<int>({6, 7}, 5, true);
+    for (reduction const r : {reduction::none, reduction::mean, reduction::sum}) {
+        cross_entropy_options const o = {.label_smoothing = 0.1, .ignored = -100, .reduction = r};
+        array<float> right(x.shape(), 0.0f), gradient(x.shape(), 7.0f);
+        auto const loss = softax::cross_entropy_with_gradient_into(right, x, targets, 1, o);
+        array<float> alone(loss.shape(), 7.0f), beside(loss.shape(), 7.0f);
+        softax::cross_entropy_into(alone, x, targets, 1, o);
+        softax::cross_entropy_into(softax::loss_and_gradient<float>{beside, gradient}, x, targets, 1, o);
+        CHECK(alone == loss);
+        CHECK(beside == loss);
+        CHECK(gradient == right);
+        auto in_place = x;
+        softax::cross_entropy_into(softax::loss_and_gradient<float>{beside, in_place}, in_place, targets, 1, o);
+        CHECK(in_place == right);
+    }
+    array<float> every({6, 14}, 7.0f);
+    softax::cross_entropy_into(view<float>(every).slice(1, {.step = 2}), x, targets, 1,
+                               {.ignored = -100, .reduction = reduction::none});
+    CHECK(array<float>(view<float>(every).slice(1, {.step = 2})) ==
+          softax::cross_entropy(x, targets, 1, {.ignored = -100, .reduction = reduction::none}));
+    CHECK(array<float>(view<float>(every).slice(1, {.start = 1, .step = 2})) == array<float>({6, 7}, 7.0f));
+}
+
+TEMPLATE_TEST_CASE("a group has the same bits along every axis, in every batch and layout", "[cross_entropy]", float,
+                   double, half) {
+    using T = TestType;
+    cross_entropy_options const o = {.label_smoothing = 0.1, .reduction = reduction::none};
+    for (index_t const n : {1, 2, 3, 7, 8, 15, 16, 17, 40, 47, 48, 49, 64, 100, 129, 1030, 20000}) {
+        auto const x = random_logits<T>({1, n}, 1);
+        array<int> const target = {static_cast<int>(n / 2)};
+        array<T> alone({1, n}, T{});
+        auto const loss = softax::cross_entropy_with_gradient_into(alone, x, target, 1, o);
+        for (index_t const k : {2, 5, 16, 70}) {
+            auto xs = random_logits<T>({n, k}, 2);
+            index_t const j = k / 2;
+            for (index_t i = 0; i < n; ++i) xs(i, j) = x(0, i);
+            array<int> targets({k}, 0);
+            targets(j) = target(0);
+            array<T> columns({n, k}, T{}), rows({k, n}, T{});
+            auto const of_columns = softax::cross_entropy_with_gradient_into(columns, xs, targets, 0, o);
+            auto const of_rows =
+                softax::cross_entropy_with_gradient_into(rows, view<T const>(xs).transpose(), targets, 1, o);
+            INFO("n " << n << ", k " << k);
+            REQUIRE(family::bits_of(of_columns(j)) == family::bits_of(loss(0)));
+            REQUIRE(family::bits_of(of_rows(j)) == family::bits_of(loss(0)));
+            for (index_t i = 0; i < n; ++i) {
+                REQUIRE(family::bits_of(columns(i, j)) == family::bits_of(alone(0, i)));
+                REQUIRE(family::bits_of(rows(j, i)) == family::bits_of(alone(0, i)));
+            }
+        }
+    }
+}
+
 TEST_CASE("what is wrong with a call is said, and nothing is written", "[cross_entropy][errors]") {
     array<float> const x({2, 3}, 1.0f);
     array<float> out({2, 3}, 7.0f);
@@ -264,6 +315,10 @@ TEST_CASE("what is wrong with a call is said, and nothing is written", "[cross_e
     array<float> memory({20}, 7.0f);
     view<float> const a(memory.data(), {2, 3}), b(memory.data() + 1, {2, 3});
     REQUIRE_FAILS(softax::cross_entropy_with_gradient_into(b, a, good), std::invalid_argument, "overlaps");
+    REQUIRE_FAILS(softax::cross_entropy_into(out, x, good), std::invalid_argument, "out has shape (2, 3)");
+    view<float> const one(memory.data() + 2, {});
+    REQUIRE_FAILS(softax::cross_entropy_into(softax::loss_and_gradient<float>{one, a}, x, good), std::invalid_argument,
+                  "overlaps");
     array<std::uint64_t> const huge = {0, std::numeric_limits<std::uint64_t>::max()};
     REQUIRE_FAILS(softax::cross_entropy(x, huge), std::out_of_range, "target 18446744073709551615");
     REQUIRE_FAILS(softax::cross_entropy(x, huge, -1, {.ignored = -1}), std::out_of_range,

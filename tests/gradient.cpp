@@ -4,10 +4,10 @@
 
 #include "catch.hpp"
 #include "family.hpp"
+#include "random.hpp"
 
 #include <functional>
 #include <numeric>
-#include <random>
 #include <vector>
 
 using reference::wide;
@@ -21,15 +21,6 @@ using softax::options;
 using softax::view;
 
 namespace {
-
-template <class T>
-array<T> random_array(index_list const& shape, unsigned seed, double spread = 2) {
-    auto a = array<T>::uninitialized(shape);
-    std::mt19937 generator(seed);
-    std::uniform_real_distribution<double> draw(-spread, spread);
-    for (T& x : a) x = static_cast<T>(static_cast<float>(draw(generator)));
-    return a;
-}
 
 array<bool> random_mask(index_list const& shape, unsigned seed) {
     auto mask = array<bool>::uninitialized(shape);

@@ -66,127 +66,55 @@ struct classes_and_targets {
 
 inline namespace SOFTAX_ISA {
 
-/// The losses of all groups and, where gradient is not null, the gradient of their reduction into row-major memory.
+/// The loss of every group and, where gradient is not null, the gradient of their reduction into row-major memory.
 template <class L>
-class cross_entropy_work {
-    using T = compute_type<L>;
-
-public:
-    cross_entropy_work(view<L const> const& logits, L* gradient, classes_and_targets const& targets,
-                       cross_entropy_options const& o)
-        : losses_(targets.of.size()),
-          weights_(gradient ? targets.of.size() : 0),
-          logits_(logits),
-          gradient_(gradient),
-          targets_(targets),
-          smoothing_(o.label_smoothing),
-          spread_(o.label_smoothing / static_cast<double>(targets.classes)) {
-        said_.scale = o.scale;
-        double const each = o.reduction == reduction::mean ? o.scale / static_cast<double>(targets.counted) : o.scale;
-        for (std::size_t k = 0; k < weights_.size(); ++k) {
-            weights_[k] = static_cast<T>(targets.of[k] == targets.ignored ? 0 : each);
-        }
-    }
-
-    void operator()(team* on) {
-        if (logits_.empty()) return;
-        slabs const all(logits_.shape(), targets_.reduced);
-        in_parts(all.count(), logits_.size(), on, [&](index_t first, index_t last, team* help) {
-            T* const place = place_in<T>(gradient_, logits_.data());
-            buffer<T> scratch(place ? 0 : all.largest());
-            for (index_t k = first; k < last; ++k) {
-                slab const s = all[k];
-                run(s, place ? place + s.first_element : scratch.data(), help);
-            }
-        });
-    }
-
-    std::vector<double> const& losses() const noexcept { return losses_; }
-
-private:
-    void run(slab const& s, T* y, team* on) {
-        checked_options const own(said_, s.shape);
-        apply<form::log_softmax>(view<T>(y, s.shape), s.of(logits_.data(), logits_.strides()), s.reduced, own, on);
-        index_t inner = 1;
-        for (index_t axis = s.reduced[0] + 1; axis < s.shape.size(); ++axis) inner *= s.shape[axis];
-        index_t const groups = size_of(s.shape) / targets_.classes;
-        std::vector<T> totals(smoothing_ > 0 ? static_cast<std::size_t>(groups) : 0);
-        if (smoothing_ > 0) {
-            gradient_call<T, T, T> const c = {y, y, y, totals.data()};
-            apply_rule<rule::total>(c, s.shape, s.reduced, own.where, on);
-        }
-        // What the losses need of y is taken before the gradient, which may come to the same memory.
-        std::vector<T> right(static_cast<std::size_t>(groups));
-        for (index_t k = 0; k < groups; ++k) {
-            auto const at = static_cast<std::size_t>(k);
-            index_t const target = targets_.of[static_cast<std::size_t>(s.first_group + k)];
-            if (target != targets_.ignored) right[at] = y[first_of(k, inner) + target * inner];
-            take_loss(s.first_group + k, static_cast<double>(right[at]), smoothing_ > 0 ? totals[at] : T(0));
-        }
-        if (gradient_ == nullptr) return;
-        L* const out = gradient_ + s.first_element;
-        gradient_call<T, T, L> const c = {y, y, out, weights_.data() + s.first_group, 1, spread_};
-        apply_rule<rule::cross_entropy>(c, s.shape, s.reduced, own.where, on);
-        for (index_t k = 0; k < groups; ++k) {
-            mend(out + first_of(k, inner), inner, s.first_group + k, right[static_cast<std::size_t>(k)]);
-        }
-    }
-
-    index_t first_of(index_t k, index_t inner) const noexcept {
-        return k / inner * targets_.classes * inner + k % inner;
-    }
-
-    /// The loss of one group from the log-probability of its target and the total of all of them.
-    void take_loss(index_t group, double right, T total) noexcept {
-        auto const k = static_cast<std::size_t>(group);
-        double const rest = smoothing_ > 0 ? spread_ * static_cast<double>(total) : 0;
-        losses_[k] = targets_.of[k] == targets_.ignored ? 0 : 0 - (1 - smoothing_) * right - rest;
-    }
-
-    /// The element of the gradient of one group that is its target's; all of them where the target is ignored.
-    void mend(L* out, index_t stride, index_t group, T right) const noexcept {
-        auto const k = static_cast<std::size_t>(group);
-        index_t const target = targets_.of[k];
-        if (target == targets_.ignored) {
-            for (index_t i = 0; i < targets_.classes; ++i) out[i * stride] = static_cast<L>(T(0));
-            return;
-        }
-        // Where the right class has nearly all of the probability, what is missing keeps its digits.
-        double const less_one =
-            right > T(-0.7) ? std::expm1(static_cast<double>(right)) : static_cast<double>(std::exp(right)) - 1;
-        double const above = less_one + (smoothing_ - spread_);
-        out[target * stride] = static_cast<L>(static_cast<T>(above * static_cast<double>(weights_[k])));
-    }
-
-    std::vector<double> losses_;
-    std::vector<T> weights_;
-    view<L const> logits_;
-    L* gradient_;
-    classes_and_targets const& targets_;
-    double smoothing_, spread_;
-    options said_;
-};
+std::vector<double> class_losses(view<L const> const& logits, L* gradient, classes_and_targets const& targets,
+                                 cross_entropy_options const& o) {
+    std::vector<double> losses(targets.of.size());
+    if (logits.empty()) return losses;
+    double const spread = o.label_smoothing / static_cast<double>(targets.classes);
+    double const weight = o.reduction == reduction::mean ? o.scale / static_cast<double>(targets.counted) : o.scale;
+    index_t inner = 1;
+    for (index_t axis = targets.reduced[0] + 1; axis < logits.rank(); ++axis) inner *= logits.shape()[axis];
+    class_call<L> c = {nullptr,           gradient,      targets.classes, inner,
+                       targets.of.data(), losses.data(), o.scale,         {o.label_smoothing, spread, weight}};
+    run_on(o.on, [&](team* on) {
+        row_major_elements<L> const x(logits);
+        c.x = x.data();
+        auto const groups = static_cast<index_t>(losses.size());
+        in_parts(groups, logits.size(), on, [&](index_t first, index_t end, team*) { apply_classes(c, first, end); });
+    });
+    return losses;
+}
 
 /// The reduced losses into out, which has been checked; the gradient where it is not null.
 template <class L>
 void cross_entropy_of(view<L> const& out, L* gradient, view<L const> const& logits, classes_and_targets const& targets,
                       cross_entropy_options const& o) {
-    cross_entropy_work<L> work(logits, gradient, targets, o);
-    run_on(o.on, [&](team* on) { work(on); });
+    auto const losses = class_losses(logits, gradient, targets, o);
     if (o.reduction == reduction::none) {
-        return copy(out.data(), work.losses().data(),
-                    tandem{out.shape(), out.strides(), row_major_strides(out.shape())});
+        return copy(out.data(), losses.data(), tandem{out.shape(), out.strides(), row_major_strides(out.shape())});
     }
     wide sum = {0, 0};
-    for (double const loss : work.losses()) sum = sum + wide{loss, 0};
+    for (double const loss : losses) {
+        wide const next = two_sum(sum.hi, loss);
+        sum = {next.hi, sum.lo + next.lo};
+    }
     double const total = sum.hi + sum.lo;
     *out.data() = static_cast<L>(o.reduction == reduction::mean ? total / static_cast<double>(targets.counted) : total);
 }
 
-template <class L>
-array<L> loss_array(classes_and_targets const& targets, index_list const& shape, cross_entropy_options const& o) {
-    return array<L>::uninitialized(o.reduction == reduction::none ? reduced_shape(shape, targets.reduced, false)
-                                                                  : index_list());
+inline index_list loss_shape(classes_and_targets const& targets, index_list const& shape,
+                             cross_entropy_options const& o) {
+    return o.reduction == reduction::none ? reduced_shape(shape, targets.reduced, false) : index_list();
+}
+
+/// out can take what has a shape, and is not among the targets.
+template <class L, class I>
+void check_result(view<L> const& out, index_list const& shape, view<L const> const& logits,
+                  view<I const> const& targets) {
+    check_out(out, shape, logits);
+    if (shares_memory(targets, out)) fail_overlap();
 }
 
 }  // namespace SOFTAX_ISA
@@ -205,7 +133,8 @@ inline namespace SOFTAX_ISA {
 /// special A group that holds NaN or +inf, or only -inf, has the loss NaN; a target at -inf has +inf. The mean over no target
 ///         is NaN.
 /// error   of each loss at most 2.5 ULP without label smoothing, the confident class included; sums are those of double.
-/// cost    that of log_softmax(); memory of a slab of the logits.
+/// cost    two passes over the logits, the second from cache where some groups fit, and 8 bytes of memory for each target and each
+///         loss; logits that are not row-major are copied.
 template <viewable A, viewable I>
 array<element_of<A const>> cross_entropy(A const& logits, I const& targets, index_t axis = -1,
                                          cross_entropy_options const& o = {}) {
@@ -213,7 +142,7 @@ array<element_of<A const>> cross_entropy(A const& logits, I const& targets, inde
     static_assert(detail::differentiable<L>, "softax: logits must be float, double, half or bfloat16");
     auto const x = detail::reading(logits);
     detail::classes_and_targets const checked(x, detail::reading(targets), axis, o);
-    auto loss = detail::loss_array<L>(checked, x.shape(), o);
+    auto loss = array<L>::uninitialized(detail::loss_shape(checked, x.shape(), o));
     detail::cross_entropy_of(view(loss), static_cast<L*>(nullptr), x, checked, o);
     return loss;
 }
@@ -224,7 +153,7 @@ array<element_of<A const>> cross_entropy(A const& logits, I const& targets, inde
 /// gradient has the shape and type of the logits and any strides; it may be the logits themselves, else memory apart from them.
 /// throws  as cross_entropy(), and std::invalid_argument for a gradient that does not fit; then nothing has been written.
 /// error   of the gradient at most 6 epsilon of softmax / count; that of a right class keeps its digits next to 0.
-/// cost    that of log_softmax() and of one more exponential.
+/// cost    that of cross_entropy(), and for 48 classes or more a pass that takes one more exponential.
 template <detail::writable Out, viewable A, viewable I>
 array<element_of<A const>> cross_entropy_with_gradient_into(Out&& gradient, A const& logits, I const& targets,
                                                             index_t axis = -1, cross_entropy_options const& o = {}) {
@@ -233,11 +162,46 @@ array<element_of<A const>> cross_entropy_with_gradient_into(Out&& gradient, A co
     auto const x = detail::reading(logits);
     view<L> const out(gradient);
     detail::classes_and_targets const checked(x, detail::reading(targets), axis, o);
-    detail::check_out(out, x.shape(), x);
-    if (detail::shares_memory(detail::reading(targets), out)) detail::fail_overlap();
-    auto loss = detail::loss_array<L>(checked, x.shape(), o);
+    detail::check_result(out, x.shape(), x, detail::reading(targets));
+    auto loss = array<L>::uninitialized(detail::loss_shape(checked, x.shape(), o));
     detail::write_row_major(out, [&](L* g) { detail::cross_entropy_of(view(loss), g, x, checked, o); });
     return loss;
+}
+
+/// cross_entropy(logits, targets, axis, options) into out, an array or a view of any strides with the shape and type of the loss,
+/// apart from logits and targets.
+/// throws  as cross_entropy(), and std::invalid_argument for an out that does not fit; then nothing has been written.
+template <detail::writable Out, viewable A, viewable I>
+void cross_entropy_into(Out&& out, A const& logits, I const& targets, index_t axis = -1,
+                        cross_entropy_options const& o = {}) {
+    using L = element_of<A const>;
+    static_assert(detail::differentiable<L>, "softax: logits must be float, double, half or bfloat16");
+    auto const x = detail::reading(logits);
+    view<L> const loss(out);
+    detail::classes_and_targets const checked(x, detail::reading(targets), axis, o);
+    detail::check_result(loss, detail::loss_shape(checked, x.shape(), o), x, detail::reading(targets));
+    detail::cross_entropy_of(loss, static_cast<L*>(nullptr), x, checked, o);
+}
+
+/// Where both results of cross entropy go: loss_and_gradient<float>{loss, gradient}.
+template <class L>
+struct loss_and_gradient {
+    view<L> loss, gradient;
+};
+
+/// cross_entropy_into() and cross_entropy_with_gradient_into() in the same visit. The gradient may be the logits themselves; else all
+/// memories are apart.
+/// throws  as these, and std::invalid_argument if loss and gradient overlap; then nothing has been written.
+template <class L, viewable A, viewable I>
+void cross_entropy_into(loss_and_gradient<L> const& out, A const& logits, I const& targets, index_t axis = -1,
+                        cross_entropy_options const& o = {}) {
+    static_assert(detail::differentiable<L>, "softax: logits must be float, double, half or bfloat16");
+    view<L const> const x = detail::reading(logits);
+    detail::classes_and_targets const checked(x, detail::reading(targets), axis, o);
+    detail::check_result(out.loss, detail::loss_shape(checked, x.shape(), o), x, detail::reading(targets));
+    detail::check_result(out.gradient, x.shape(), x, detail::reading(targets));
+    if (detail::shares_memory(view<L const>(out.loss), out.gradient)) detail::fail_overlap();
+    detail::write_row_major(out.gradient, [&](L* g) { detail::cross_entropy_of(out.loss, g, x, checked, o); });
 }
 
 }  // namespace SOFTAX_ISA

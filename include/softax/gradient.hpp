@@ -26,7 +26,9 @@ void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out 
     for (T& f : factors) f *= static_cast<T>(o.scale);
     run_on(o.on, [&](team* on) {
         write_row_major(out, [&](Out* results) {
-            gradient_setting<T> const by = {checked, on, place_in<T>(results, a.data())};
+            // Short groups are written in squares, for which a scratch in cache is the better place.
+            bool const is_short = results == nullptr || out.size() < 48 * factors.size();
+            gradient_setting<T> const by = {checked, on, is_short ? nullptr : place_in<T>(results, a.data())};
             for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
                 gradient_call<T, T, Out> const c = {p, p, results + s.first_element, factors.data() + s.first_group};
                 apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);

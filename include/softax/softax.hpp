@@ -39,6 +39,10 @@
 //   detail/gradient_elements  their formulas in packets
 //   detail/gradient_kernels   sums and results of runs and of groups side by side
 //   detail/gradient_blocks    every block to its kernel
+//   detail/gradient_class_sums   sums and logarithms of the groups of cross entropy
+//   detail/gradient_class_block  where some of its groups lie, and what they come to
+//   detail/gradient_few_classes  cross entropy of few classes, side by side
+//   detail/gradient_classes      of many, as runs
 //   detail/gradient_files     these in their order
 //   detail/gradients          these kernels by instruction set; slabs that stay in cache
 //   detail/crew         threads of a stream

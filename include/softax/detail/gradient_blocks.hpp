@@ -2,39 +2,24 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// w = 1 where the mask says so, else 0, over axes of a block.
-template <class T>
-class weigher {
+/// to = the mask over axes of a block.
+class mask_gatherer {
 public:
-    weigher(T* w, bool const* where, walked_axes axes) noexcept : w_(w), where_(where) {
+    mask_gatherer(bool* to, bool const* where, walked_axes axes) noexcept : to_(to), where_(where) {
         if (axes.size > 0) run_ = axes.take(axes.size - 1);
         for_each_place(axes, *this);
     }
 
     void operator()(walked_axis const& at) const noexcept {
-        T* const w = w_ + at.y;
+        bool* const to = to_ + at.y;
         bool const* const where = where_ + at.where;
-        if (run_.where == 0) return static_cast<void>(std::fill_n(w, run_.extent, static_cast<T>(*where)));
-        index_t i = 0;
-        if (run_.where == 1) {
-            for (; i + packet<T>::lanes <= run_.extent; i += packet<T>::lanes) weigh(w + i, where + i);
-        }
-        for (; i < run_.extent; ++i) w[i] = static_cast<T>(where[i * run_.where]);
+        if (run_.where == 0) return static_cast<void>(std::fill_n(to, run_.extent, *where));
+        if (run_.where == 1) return static_cast<void>(std::copy_n(where, run_.extent, to));
+        for (index_t i = 0; i < run_.extent; ++i) to[i] = where[i * run_.where];
     }
 
 private:
-    static void weigh(T* w, bool const* where) noexcept {
-#ifdef SOFTAX_PACKET_BYTES
-        typedef unsigned char bytes_type __attribute__((vector_size(packet<T>::lanes)));
-        bytes_type bytes;
-        __builtin_memcpy(&bytes, where, sizeof bytes);
-        packet<T>{__builtin_convertvector(bytes, typename packet<T>::raw_type)}.store(w);
-#else
-        for (index_t k = 0; k < packet<T>::lanes; ++k) w[k] = static_cast<T>(where[k]);
-#endif
-    }
-
-    T* w_;
+    bool* to_;
     bool const* where_;
     walked_axis run_ = {1, 0, 0, 0};
 };
@@ -49,11 +34,13 @@ public:
     gradient_blocks(gradient const& c, gradient_plan const& p)
         : c_(c),
           p_(p),
-          formula_(c.scale, c.shift),
+          formula_(c.scale),
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(reads_g(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
-          weight_(c.where ? p.block_groups() * p.groups.count : 0) {}
+          where_(c.where ? p.block_groups() * p.groups.count + packet<T>::lanes : 0) {
+        std::fill_n(where_.data(), where_.size(), false);
+    }
 
     void operator()(index_t first, index_t last) {
         for (index_t b = first; b < last; ++b) run(p_.block(b));
@@ -61,7 +48,7 @@ public:
 
 private:
     void run(gradient_block const& b) {
-        if (c_.where) weigher<T>(weight_.data(), c_.where + b.where, packed(b));
+        if (c_.where) mask_gatherer(where_.data(), c_.where + b.where, packed(b));
         p_.is_staged ? run_staged(b) : run_direct(b);
     }
 
@@ -82,12 +69,12 @@ private:
         if constexpr (has_result(Rule)) mover<Out, T>(c_.out + b.offset, out_.data(), reversed(axes));
     }
 
-    /// The groups of a block packed in memory, as the weights are.
+    /// The groups of a block packed in memory, as what the mask says of them is.
     template <class A, class B, class C>
     gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, gradient_block const& b) noexcept {
         index_t const n = p_.groups.count, groups = b.outer * b.inner;
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
-        return {y, g, out, weight_.data(), c_.sums + b.first_group, n, groups, row, column, row, column};
+        return {y, g, out, where_.data(), c_.sums + b.first_group, n, groups, row, column, row, column};
     }
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
@@ -128,7 +115,8 @@ private:
     gradient c_;
     gradient_plan p_;
     derivative<Rule, T> formula_;
-    buffer<T> y_, g_, out_, weight_;
+    buffer<T> y_, g_, out_;
+    buffer<bool> where_;
 };
 
 /// Blocks [first, last) of a call: the door to this instruction set.

@@ -100,6 +100,7 @@ array<T> derived(view<T const> const& y, view<T const> const& g, axes const& ove
 /// p = 0 in every group of which the mask leaves only -inf, or nothing.
 template <class T, class In>
 void clear_empty_groups(T* p, view<In const> const& a, index_list const& reduced, checked_options const& o) {
+    if (!has_nan(p, a.size())) return;
     bool const* const where = o.where ? o.where->data() : nullptr;
     partition const groups = partition_of(
         a.shape(), reduced, {a.strides(), row_major_strides(a.shape()), where ? &o.where->strides() : nullptr});
@@ -107,7 +108,7 @@ void clear_empty_groups(T* p, view<In const> const& a, index_list const& reduced
     kept.push_back(groups.inner);
     auto visit = [&](walked_axis const& at) {
         bool is_nan = false, is_empty = true;
-        auto look_at_p = [&](walked_axis const& i) { is_nan = is_nan || std::isnan(p[at.y + i.y]); };
+        auto look_at_p = [&](walked_axis const& i) { is_nan = is_nan || detail::is_nan(p[at.y + i.y]); };
         auto look_at_a = [&](walked_axis const& i) {
             bool const is_live = where == nullptr || where[at.where + i.where];
             is_empty = is_empty && !(is_live && a.data()[at.x + i.x] != -std::numeric_limits<In>::infinity());

@@ -9,9 +9,8 @@ class derivative {
     using P = packet<T>;
 
 public:
-    derivative(double scale, double shift) noexcept
+    explicit derivative(double scale) noexcept
         : scale_(P::set(static_cast<T>(scale))),
-          shift_(P::set(static_cast<T>(shift))),
           asked_(request<T>::of(1, -std::numeric_limits<double>::infinity())),
           at_(pivot<T>::of(T(0), asked_)),
           plain_(scaling<T>::of(asked_)) {}
@@ -20,14 +19,13 @@ public:
     EIGEN_STRONG_INLINE P add(P s, P y, P g) const noexcept {
         if constexpr (Rule == rule::softmax || Rule == rule::dot) return madd(y, g, s);
         if constexpr (Rule == rule::log_softmax_jvp) return madd(exp(y), g, s);
-        return s + (Rule == rule::total ? y : g);
+        return s + g;
     }
 
     EIGEN_STRONG_INLINE P result(P y, P g, P s) const noexcept {
         if constexpr (Rule == rule::softmax) return (y * scale_) * (g - s);
         if constexpr (Rule == rule::log_softmax_vjp) return scale_ * (g - exp(y) * s);
         if constexpr (Rule == rule::log_softmax_jvp) return scale_ * (g - s);
-        if constexpr (Rule == rule::cross_entropy) return (exp(y) - shift_) * s;
         return y * s;
     }
 
@@ -39,25 +37,53 @@ private:
         return reduced_exp<T>::template of<way::plain>(y, at_, plain_).value() * P::set(unbiased);
     }
 
-    P scale_, shift_;
+    P scale_;
     request<T> asked_;
     pivot<T> at_;
     scaling<T> plain_;
 };
 
-/// Whether weights, 1 or 0, say which elements take part.
+/// Whether a mask says which elements take part.
 enum class weights { none, given };
 
-/// Groups in memory: element i of group j lies at [i * row + j * column]; its weight, where there are weights, likewise.
+/// Groups in memory: element i of group j lies at [i * row + j * column]; what the mask says of it, where there is one, likewise.
+/// After the last follow a packet of others.
 template <class Y, class G, class Out, class T>
 struct gradient_tile {
     Y const* y;
     G const* g;
     Out* out;
-    T const* weight;
+    bool const* where;
     T* sums;
-    index_t n, groups, row, column, weight_row, weight_column;
+    index_t n, groups, row, column, where_row, where_column;
 };
+
+/// The first n lanes from memory, converted; the others are 0.
+template <class T, class E>
+EIGEN_STRONG_INLINE packet<T> fetch(E const* p, index_t n) noexcept {
+    using P = packet<T>;
+    if constexpr (std::same_as<E, T>) {
+        return P::load(p, n, T(0));
+    } else {
+        if (n == P::lanes) return P::load(p);
+        alignas(64) E some[P::lanes] = {};
+        for (index_t l = 0; l < n; ++l) some[l] = p[l];
+        return P::load(some);
+    }
+}
+
+/// The first n lanes to memory, converted.
+template <class T, class Out>
+EIGEN_STRONG_INLINE void put(packet<T> x, Out* p, index_t n) noexcept {
+    if constexpr (std::same_as<Out, T>) {
+        x.store(p, n);
+    } else {
+        if (n == packet<T>::lanes) return x.store(p);
+        alignas(64) Out some[packet<T>::lanes];
+        x.store(some);
+        for (index_t l = 0; l < n; ++l) p[l] = some[l];
+    }
+}
 
 /// The terms and results of a tile, a packet at a time. Kernels work on a copy of their own: what they store could be anything
 /// to a compiler, but for a local object that nothing points at.
@@ -70,52 +96,52 @@ public:
     derivative<Rule, T> formula;
     gradient_tile<Y, G, Out, T> tile;
 
-    /// s and the terms of the n <= P::lanes elements from at on, whose weights are from w on.
+    /// The n <= P::lanes elements from at on.
+    EIGEN_STRONG_INLINE void take(P& y, P& g, index_t at, index_t n) const noexcept {
+        y = fetch<T>(tile.y + at, n);
+        g = y;
+        if constexpr (reads_g(Rule)) g = fetch<T>(tile.g + at, n);
+    }
+
+    /// s and the terms of elements of which the mask speaks from w on.
+    EIGEN_STRONG_INLINE P add(P s, P y, P g, index_t w) const noexcept { return weighed(formula.add(s, y, g), w, s); }
+    EIGEN_STRONG_INLINE P result(P y, P g, P s, index_t w) const noexcept {
+        return weighed(formula.result(y, g, s), w, P::set(T(0)));
+    }
+
     EIGEN_STRONG_INLINE P add(P s, index_t at, index_t w, index_t n) const noexcept {
-        P const y = weighed(fetch(tile.y + at, n), w, n);
-        P g = y;
-        if constexpr (reads_g(Rule)) g = weighed(fetch(tile.g + at, n), w, n);
-        return formula.add(s, y, g);
+        P y, g;
+        take(y, g, at, n);
+        return add(s, y, g, w);
     }
 
     EIGEN_STRONG_INLINE void finish(index_t at, index_t w, index_t n, P s) const noexcept {
-        P const y = fetch(tile.y + at, n);
-        P g = y;
-        if constexpr (reads_g(Rule)) g = fetch(tile.g + at, n);
-        put(weighed(formula.result(y, g, s), w, n), tile.out + at, n);
+        P y, g;
+        take(y, g, at, n);
+        put(result(y, g, s, w), tile.out + at, n);
     }
 
 private:
-    /// The first n lanes from memory, converted; the others are 0.
-    template <class E>
-    EIGEN_STRONG_INLINE static P fetch(E const* p, index_t n) noexcept {
-        if constexpr (std::same_as<E, T>) {
-            return P::load(p, n, T(0));
-        } else {
-            if (n == P::lanes) return P::load(p);
-            alignas(64) E some[P::lanes] = {};
-            for (index_t l = 0; l < n; ++l) some[l] = p[l];
-            return P::load(some);
-        }
-    }
-
-    EIGEN_STRONG_INLINE static void put(P x, Out* p, index_t n) noexcept {
-        if constexpr (std::same_as<Out, T>) {
-            x.store(p, n);
-        } else {
-            if (n == P::lanes) return x.store(p);
-            alignas(64) Out some[P::lanes];
-            x.store(some);
-            for (index_t l = 0; l < n; ++l) p[l] = some[l];
-        }
-    }
-
-    /// x where the weight is not 0, else 0, whatever x holds.
-    EIGEN_STRONG_INLINE P weighed(P x, index_t w, index_t n) const noexcept {
+    /// x where the mask says so, else other, whatever x holds.
+    EIGEN_STRONG_INLINE P weighed(P x, index_t w, P other) const noexcept {
         if constexpr (Weights == weights::none) return x;
-        return zero_where_equal(x, P::load(tile.weight + w, n, T(0)), P::set(T(0)));
+        return chosen(tile.where + w, x, other);
     }
 };
+
+/// Whether some of the probabilities x[0, n) are NaN: where their sum is.
+template <class T>
+bool run_nan_search(T const* x, index_t n) noexcept {
+    using P = packet<T>;
+    P sum[] = {P::set(T(0)), P::set(T(0)), P::set(T(0)), P::set(T(0))};
+    index_t i = 0;
+    for (; i + 4 * P::lanes <= n; i += 4 * P::lanes) {
+        SOFTAX_UNROLLED
+        for (index_t p = 0; p < 4; ++p) sum[p] = sum[p] + P::load(x + i + p * P::lanes);
+    }
+    for (; i < n; i += P::lanes) sum[0] = sum[0] + fetch<T>(x + i, std::min(n - i, P::lanes));
+    return is_nan(sum_lane((sum[0] + sum[1]) + (sum[2] + sum[3])));
+}
 
 SOFTAX_KERNELS_END
 #endif

@@ -4,5 +4,9 @@
 #include "gradient_elements.hpp"
 #include "gradient_kernels.hpp"
 #include "gradient_blocks.hpp"
+#include "gradient_class_sums.hpp"
+#include "gradient_class_block.hpp"
+#include "gradient_few_classes.hpp"
+#include "gradient_classes.hpp"
 // clang-format on
 #endif

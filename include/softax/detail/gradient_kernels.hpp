@@ -5,45 +5,13 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// The lanes of x, added as a tree of halves.
-template <class T>
-EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
-#ifdef SOFTAX_PACKET_BYTES
-    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
-    typedef T quarter_type __attribute__((vector_size(16)));
-    half_type a, b;
-    __builtin_memcpy(&a, &x.raw, sizeof a);
-    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
-    a += b;
-    if constexpr (sizeof(half_type) > 16) {
-        typedef T eighth_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
-        eighth_type c, d;
-        __builtin_memcpy(&c, &a, sizeof c);
-        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
-        c += d;
-        __builtin_memcpy(&a, &c, sizeof c);
-    }
-    quarter_type q;
-    __builtin_memcpy(&q, &a, sizeof q);
-    if constexpr (sizeof(T) == 8) return q[0] + q[1];
-    if constexpr (sizeof(T) == 4) return (q[0] + q[2]) + (q[1] + q[3]);
-#else
-    constexpr index_t lanes = packet<T>::lanes;
-    alignas(64) T lane[lanes];
-    x.store(lane);
-    for (index_t half = lanes / 2; half > 0; half /= 2) {
-        for (index_t l = 0; l < half; ++l) lane[l] = lane[l] + lane[l + half];
-    }
-    return lane[0];
-#endif
-}
-
 template <rule Rule, weights Weights, class Y, class G, class Out>
 class gradient_kernel {
     using T = compute_type<Y>;
     using P = packet<T>;
     using elements = gradient_elements<Rule, Weights, Y, G, Out>;
     static constexpr index_t lanes = gradient_lanes<T>, packets = lanes / P::lanes;
+    static constexpr index_t strip_width = 256 / static_cast<index_t>(sizeof(T));
 
 public:
     gradient_kernel(derivative<Rule, T> const& formula, gradient_tile<Y, G, Out, T> const& tile) noexcept
@@ -51,9 +19,44 @@ public:
 
     /// Each group a run.
     void rows() noexcept {
+        switch ((t_.n + P::lanes - 1) / P::lanes) {
+            case 1:
+                return short_rows<1>();
+            case 2:
+                return short_rows<2>();
+            case 3:
+                return short_rows<3>();
+            case 4:
+                return short_rows<4>();
+            default:
+                return long_rows();
+        }
+    }
+
+    /// Groups side by side, at most gradient_width(n) of them.
+    void columns() noexcept {
+        if constexpr (has_sum(Rule) && has_result(Rule)) {
+            if (t_.n <= lanes) return short_columns();
+        }
+        if constexpr (has_sum(Rule)) add_columns();
+        if constexpr (!has_result(Rule)) std::copy_n(sum_, t_.groups, t_.sums);
+        if constexpr (has_result(Rule)) {
+            if constexpr (!has_sum(Rule)) std::copy_n(t_.sums, t_.groups, sum_);
+            elements const e = elements_;
+            index_t const whole = t_.groups / P::lanes * P::lanes, rest = t_.groups - whole;
+            for (index_t i = 0; i < t_.n; ++i) {
+                index_t const at = i * t_.row, w = i * t_.where_row;
+                for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, w + j, P::lanes, P::load(sum_ + j));
+                if (rest > 0) e.finish(at + whole, w + whole, rest, P::load(sum_ + whole));
+            }
+        }
+    }
+
+private:
+    void long_rows() noexcept {
         elements const e = elements_;
         for (index_t j = 0; j < t_.groups; ++j) {
-            index_t const at = j * t_.column, w = j * t_.weight_column;
+            index_t const at = j * t_.column, w = j * t_.where_column;
             T const sum = has_sum(Rule) ? row_sum(e, at, w) : t_.sums[j];
             if constexpr (!has_result(Rule)) t_.sums[j] = sum;
             if constexpr (has_result(Rule)) {
@@ -65,23 +68,85 @@ public:
         }
     }
 
-    /// Groups side by side, at most gradient_width(n) of them.
-    void columns() noexcept {
-        if constexpr (has_sum(Rule)) add_columns();
-        if constexpr (!has_result(Rule)) std::copy_n(sum_, t_.groups, t_.sums);
-        if constexpr (has_result(Rule)) {
-            if constexpr (!has_sum(Rule)) std::copy_n(t_.sums, t_.groups, sum_);
-            elements const e = elements_;
-            index_t const whole = t_.groups / P::lanes * P::lanes, rest = t_.groups - whole;
-            for (index_t i = 0; i < t_.n; ++i) {
-                index_t const at = i * t_.row, w = i * t_.weight_row;
-                for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, w + j, P::lanes, P::load(sum_ + j));
-                if (rest > 0) e.finish(at + whole, w + whole, rest, P::load(sum_ + whole));
+    /// Runs of as many packets, which are read once.
+    template <index_t Packets>
+    void short_rows() noexcept {
+        elements const e = elements_;
+        index_t const groups = t_.groups, rest = t_.n - (Packets - 1) * P::lanes;
+        for (index_t j = 0; j < groups; ++j) {
+            index_t const at = j * t_.column, w = j * t_.where_column;
+            P y[Packets], g[Packets], lane[packets];
+            SOFTAX_UNROLLED
+            for (index_t p = 0; p < Packets; ++p) {
+                e.take(y[p], g[p], at + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
+            }
+            T sum = T(0);
+            if constexpr (has_sum(Rule)) {
+                SOFTAX_UNROLLED
+                for (P& l : lane) l = P::set(T(0));
+                SOFTAX_UNROLLED
+                for (index_t p = 0; p < Packets; ++p) {
+                    lane[p % packets] = e.add(lane[p % packets], y[p], g[p], w + p * P::lanes);
+                }
+                sum = sum_of(lane);
+            } else {
+                sum = t_.sums[j];
+            }
+            if constexpr (!has_result(Rule)) t_.sums[j] = sum;
+            if constexpr (has_result(Rule)) {
+                P const s = P::set(sum);
+                SOFTAX_UNROLLED
+                for (index_t p = 0; p < Packets; ++p) {
+                    P const result = e.result(y[p], g[p], s, w + p * P::lanes);
+                    put(result, e.tile.out + at + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
+                }
             }
         }
     }
 
-private:
+    /// Columns of so few elements that each is a lane by itself: some cache lines at a time, kept beside their sums, since rows
+    /// that are a power of two apart push each other out of every cache.
+    void short_columns() noexcept {
+        elements const e = elements_;
+        for (index_t j = 0; j < t_.groups; j += strip_width) {
+            index_t const columns = std::min(strip_width, t_.groups - j);
+            for (index_t i = 0; i < t_.n; ++i) {
+                index_t const at = i * t_.row + j, w = i * t_.where_row + j, to = i * strip_width;
+                for (index_t p = 0; p < columns; p += P::lanes) {
+                    P y, g;
+                    e.take(y, g, at + p, std::min(P::lanes, columns - p));
+                    prefetch(t_.y + at + p + strip_width);
+                    prefetch(t_.g + at + p + strip_width);
+                    y.store(y_ + to + p);
+                    g.store(g_ + to + p);
+                    e.add(P::set(T(0)), y, g, w + p).store(lane_ + to + p);
+                }
+            }
+            for (index_t half = lanes / 2; half > 0; half /= 2) {
+                for (index_t l = 0; l < half && l + half < t_.n; ++l) {
+                    T *const a = lane_ + l * strip_width, *const b = a + half * strip_width;
+                    for (index_t p = 0; p < columns; p += P::lanes) (P::load(a + p) + P::load(b + p)).store(a + p);
+                }
+            }
+            for (index_t i = 0; i < t_.n; ++i) {
+                index_t const at = i * t_.row + j, w = i * t_.where_row + j, from = i * strip_width;
+                for (index_t p = 0; p < columns; p += P::lanes) {
+                    P const y = P::load(y_ + from + p), g = P::load(g_ + from + p);
+                    put(e.result(y, g, P::load(lane_ + p), w + p), e.tile.out + at + p,
+                        std::min(P::lanes, columns - p));
+                }
+            }
+        }
+    }
+
+    /// The lanes of a chunk, added as a tree.
+    EIGEN_STRONG_INLINE static T sum_of(P (&lane)[packets]) noexcept {
+        for (index_t half = packets / 2; half > 0; half /= 2) {
+            for (index_t p = 0; p < half; ++p) lane[p] = lane[p] + lane[p + half];
+        }
+        return sum_lane(lane[0]);
+    }
+
     EIGEN_STRONG_INLINE T row_sum(elements const& e, index_t at, index_t w) const noexcept {
         wide total = {0, 0};
         for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
@@ -98,10 +163,7 @@ private:
             for (index_t p = 0; p < packets && i < end; ++p, i += P::lanes) {
                 lane[p] = e.add(lane[p], at + i, w + i, std::min(end - i, P::lanes));
             }
-            for (index_t half = packets / 2; half > 0; half /= 2) {
-                for (index_t p = 0; p < half; ++p) lane[p] = lane[p] + lane[p + half];
-            }
-            add_total<T>(total, {static_cast<double>(sum_lane(lane[0])), 0});
+            add_total<T>(total, {static_cast<double>(sum_of(lane)), 0});
         }
         return static_cast<T>(total.hi + total.lo);
     }
@@ -156,7 +218,7 @@ private:
     EIGEN_STRONG_INLINE static void add_packet(elements const& e, stretch const& of, index_t n, T* lane) noexcept {
         P s = Begin == begin::lane ? P::load(lane) : P::set(T(0));
         for (index_t i = of.first; i < of.end; i += lanes) {
-            s = e.add(s, i * e.tile.row + of.column, i * e.tile.weight_row + of.column, n);
+            s = e.add(s, i * e.tile.row + of.column, i * e.tile.where_row + of.column, n);
         }
         s.store(lane);
     }
@@ -169,6 +231,7 @@ private:
     elements elements_;
     gradient_tile<Y, G, Out, T> t_;
     index_t width_;  // groups in whole packets
+    alignas(64) T y_[has_result(Rule) ? lanes * strip_width : 1], g_[has_result(Rule) ? lanes * strip_width : 1];
     alignas(64) T lane_[has_sum(Rule) ? gradient_lane_elements : 1];
     alignas(64) T sum_[gradient_most_columns];
     wide total_[has_sum(Rule) ? gradient_most_columns : 1];

@@ -18,14 +18,12 @@ enum class rule {
     log_softmax_vjp,  // s = sum(g),        scale (g - exp(y) s)
     log_softmax_jvp,  // s = sum(exp(y) g), scale (g - s)
     dot,              // s = scale sum(y g)
-    total,            // s = sum(y)
-    product,          // s given,           y s
-    cross_entropy     // s given,           (exp(y) - shift) s
+    product           // s given,           y s
 };
 
-constexpr bool has_sum(rule r) noexcept { return r != rule::product && r != rule::cross_entropy; }
-constexpr bool has_result(rule r) noexcept { return r != rule::dot && r != rule::total; }
-constexpr bool reads_g(rule r) noexcept { return has_sum(r) && r != rule::total; }
+constexpr bool has_sum(rule r) noexcept { return r != rule::product; }
+constexpr bool has_result(rule r) noexcept { return r != rule::dot; }
+constexpr bool reads_g(rule r) noexcept { return has_sum(r); }
 
 /// The memory of a call. out may be y or g.
 template <class Y, class G, class Out>
@@ -36,8 +34,28 @@ struct gradient_call {
     G const* g;
     Out* out;
     T* sums = nullptr;  // one for each group, in row-major order: given, or wanted of a rule without results
-    double scale = 1, shift = 0;
+    double scale = 1;
     bool const* where = nullptr;  // the mask
+};
+
+/// Whether a share of a target is spread over all classes.
+enum class smoothing { none, some };
+
+/// What is spread of a target, in all and to each class; what each loss counts.
+struct class_shares {
+    double smoothing, spread, weight;
+};
+
+/// Cross entropy of row-major logits whose classes have inner groups beside them.
+template <class L>
+struct class_call {
+    L const* x;
+    L* gradient;  // or null; may be x
+    index_t classes, inner;
+    index_t const* target;  // of each group, in row-major order; negative where it is ignored
+    double* loss;           // of each group
+    double scale;
+    class_shares shares;
 };
 
 /// Element i of a group belongs to chunk i / gradient_chunk and there to lane i % gradient_lanes.

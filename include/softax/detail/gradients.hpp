@@ -111,6 +111,28 @@ void apply_blocks(gradient_call<Y, G, Out> const& c, gradient_plan const& p, ind
     run_gradients<Rule>(c, p, first, last);
 }
 
+/// The groups [first, end) of a call of cross entropy on the instruction set in use.
+template <class L>
+void apply_classes(class_call<L> const& c, index_t first, index_t end) {
+#ifdef SOFTAX_HAS_REGIONS
+    instruction_set const chosen = chosen_instruction_set();
+    if (chosen == instruction_set::avx512) return avx512::run_classes(c, first, end);
+    if (chosen == instruction_set::avx2) return avx2::run_classes(c, first, end);
+#endif
+    run_classes(c, first, end);
+}
+
+/// Whether some of n probabilities are NaN.
+template <class T>
+bool has_nan(T const* x, index_t n) noexcept {
+#ifdef SOFTAX_HAS_REGIONS
+    instruction_set const chosen = chosen_instruction_set();
+    if (chosen == instruction_set::avx512) return avx512::run_nan_search(x, n);
+    if (chosen == instruction_set::avx2) return avx2::run_nan_search(x, n);
+#endif
+    return run_nan_search(x, n);
+}
+
 /// A rule over all groups of row-major arrays of a shape; c.where is set to the mask, if there is one. Without elements there is
 /// nothing to do.
 template <rule Rule, class Y, class G, class Out>

@@ -164,6 +164,17 @@ EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
     return Eigen::internal::predux_max(x.raw);
 }
 
+/// The lanes of x, added as a tree of halves.
+template <class T>
+EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
+    alignas(64) T lane[packet<T>::lanes];
+    x.store(lane);
+    for (index_t half = packet<T>::lanes / 2; half > 0; half /= 2) {
+        for (index_t l = 0; l < half; ++l) lane[l] = lane[l] + lane[l + half];
+    }
+    return lane[0];
+}
+
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {

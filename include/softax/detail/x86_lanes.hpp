@@ -48,5 +48,28 @@ EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
     return largest;
 }
 
+/// The lanes of x, added as a tree of halves.
+template <class T>
+EIGEN_ALWAYS_INLINE T sum_lane(packet<T> x) noexcept {
+    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
+    typedef T quarter_type __attribute__((vector_size(16)));
+    half_type a, b;
+    __builtin_memcpy(&a, &x.raw, sizeof a);
+    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
+    a += b;
+    if constexpr (sizeof(half_type) > 16) {
+        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
+        eighth c, d;
+        __builtin_memcpy(&c, &a, sizeof c);
+        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
+        c += d;
+        __builtin_memcpy(&a, &c, sizeof c);
+    }
+    quarter_type q;
+    __builtin_memcpy(&q, &a, sizeof q);
+    if constexpr (sizeof(T) == 8) return q[0] + q[1];
+    if constexpr (sizeof(T) == 4) return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
 SOFTAX_KERNELS_END
 #endif

@@ -1,0 +1,134 @@
+// gradient_few_classes: cross entropy of groups of few classes, side by side in a scratch that stays in a first-level cache.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+template <class L>
+class few_classes {
+    using T = compute_type<L>;
+    using P = packet<T>;
+    using piece = typename class_block<L>::piece;
+    static constexpr index_t padded = class_ends<T>::padded;
+
+public:
+    /// Groups of fewer classes are worked on here, added up in order, one a lane.
+    static constexpr index_t most = 48;
+
+    explicit few_classes(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), e_{} {}
+
+    /// The groups of the block.
+    template <smoothing Smoothing>
+    void run() {
+        b_.c.inner == 1 ? load_rows() : load_columns();
+        for (index_t j = 0; j < b_.live; ++j) b_.ends.right[j] = e_[std::max(b_.target(j), index_t{0})][j];
+        for (index_t j = 0; j < b_.live; j += P::lanes) {
+            P m = P::load(e_[0] + j);
+            for (index_t i = 1; i < n_; ++i) m = max(m, P::load(e_[i] + j));
+            m.store(b_.ends.m + j);
+            b_.ends.finish(is_plain(m) ? add_few<Smoothing, way::plain>(m, j) : add_few<Smoothing, way::general>(m, j),
+                           j);
+        }
+        b_.take_losses();
+        if (b_.c.gradient == nullptr) return;
+        P const minus = P::set(static_cast<T>(-b_.c.shares.spread));
+        for (index_t j = 0; j < b_.live; j += P::lanes) {
+            P const by = P::load(b_.ends.quotient + j), w = P::load(b_.weight + j);
+            for (index_t i = 0; i < n_; ++i) (madd(P::load(e_[i] + j), by, minus) * w).store(e_[i] + j);
+        }
+        for (index_t j = 0; j < b_.live; ++j) b_.mend(&e_[0][j], padded, j);
+        b_.c.inner == 1 ? store_rows() : store_columns();
+    }
+
+private:
+    /// Whether all these maxima are small, and there is no scale.
+    bool is_plain(P m) const noexcept {
+        P const shift = pivot<T>::of(m, b_.asked).shift;
+        return !b_.asked.is_scaled() && max_lane(shift * shift) == 0;
+    }
+
+    template <smoothing Smoothing, way Way>
+    class_sums<T> add_few(P m, index_t j) noexcept {
+        auto const at = pivot<T>::of(m, b_.asked);
+        auto sums = class_sums<T>::zero();
+        for (index_t i = 0; i < n_; ++i) {
+            P const x = P::load(e_[i] + j);
+            auto const e = reduced_exp<T>::template of<Way>(x, at, b_.scale);
+            sums.template add<Smoothing>(e, x, m);
+            e.value().store(e_[i] + j);
+        }
+        return sums;
+    }
+
+    void load_columns() noexcept {
+        for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
+            for (index_t i = 0; i < n_; ++i) {
+                for (index_t p = 0; p < at.groups; p += P::lanes) {
+                    index_t const live = std::min(at.groups - p, P::lanes), place = at.place + i * b_.c.inner + p;
+                    (fetch<T>(b_.c.x + place, live) * b_.scale.factor).store(e_[i] + at.j + p);
+                }
+            }
+        }
+    }
+
+    void store_columns() noexcept {
+        for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
+            for (index_t i = 0; i < n_; ++i) {
+                for (index_t p = 0; p < at.groups; p += P::lanes) {
+                    index_t const live = std::min(at.groups - p, P::lanes), place = at.place + i * b_.c.inner + p;
+                    put(P::load(e_[i] + at.j + p), b_.c.gradient + place, live);
+                }
+            }
+        }
+    }
+
+    /// Squares go through registers, the last of which may overlap the one before.
+    void load_rows() noexcept {
+        if (2 * n_ < P::lanes) {
+            for (index_t j = 0; j < b_.live; ++j) {
+                for (index_t i = 0; i < n_; ++i) e_[i][j] = static_cast<T>(b_.row(j)[i]) * b_.asked.factor;
+            }
+            return;
+        }
+        index_t const some = std::min(n_, P::lanes);
+        for (index_t j = 0; j < b_.live; j += P::lanes) {
+            for (index_t i = 0; i < n_; i += P::lanes) {
+                index_t const first = std::max(index_t{0}, std::min(i, n_ - P::lanes));
+                P square[P::lanes];
+                SOFTAX_UNROLLED
+                for (index_t k = 0; k < P::lanes; ++k) {
+                    square[k] = fetch<T>(b_.row(std::min(j + k, b_.live - 1)) + first, some) * b_.scale.factor;
+                }
+                transpose(square);
+                for (index_t k = 0; k < some; ++k) square[k].store(e_[first + k] + j);
+            }
+        }
+    }
+
+    void store_rows() noexcept {
+        L* const out = b_.c.gradient + b_.first * n_;
+        if (2 * n_ < P::lanes) {
+            for (index_t j = 0; j < b_.live; ++j) {
+                for (index_t i = 0; i < n_; ++i) out[j * n_ + i] = static_cast<L>(e_[i][j]);
+            }
+            return;
+        }
+        index_t const some = std::min(n_, P::lanes);
+        for (index_t j = 0; j < b_.live; j += P::lanes) {
+            for (index_t i = 0; i < n_; i += P::lanes) {
+                index_t const first = std::max(index_t{0}, std::min(i, n_ - P::lanes));
+                P square[P::lanes];
+                SOFTAX_UNROLLED
+                for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[std::min(first + k, n_ - 1)] + j);
+                transpose(square);
+                for (index_t k = 0; k < P::lanes && j + k < b_.live; ++k)
+                    put(square[k], out + (j + k) * n_ + first, some);
+            }
+        }
+    }
+
+    class_block<L>& b_;
+    index_t n_;
+    alignas(64) T e_[most][padded];
+};
+
+SOFTAX_KERNELS_END
+#endif
