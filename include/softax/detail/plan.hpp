@@ -40,6 +40,15 @@ private:
     template <form Form, class In, class Out>
     static plan kernel_of(partition const& p, call const& c, index_t parts) noexcept;
 
+    /// Groups side by side for each part, in whole strips.
+    template <class T>
+    static index_t side_of(partition const& p, index_t parts) noexcept {
+        if (p.outer.count() >= parts) return p.inner.extent;
+        constexpr index_t width = strip<T>::width;
+        index_t const each = p.outer.count() * p.inner.extent / parts;
+        return std::min(p.inner.extent, (each + width - 1) / width * width);
+    }
+
     /// Rows that are moved are worked on while they are in a first-level cache.
     template <class T>
     static index_t few_of(index_t count, index_t some) noexcept {
@@ -122,7 +131,7 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     bool const is_short = p.count < short_group;
     if (is_short) {
         if (reads && fit.is_short_fit()) {
-            return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, p.inner.extent};
+            return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, side_of<T>(p, parts)};
         }
         if (is_moved_through && p.inner.extent == 1 && fit.row_output())
             return {strip, output, few_of<T>(p.count, some), 1};

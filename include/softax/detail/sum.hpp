@@ -155,21 +155,25 @@ wide factor_of(log_terms<T> const& g, T mantissa) noexcept {
     return factor;
 }
 
+/// Adds the exponential of the extra logit to a sum of all exponentials, less the same factor 2^k as theirs.
+template <class T>
+void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
+    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+    double const k = static_cast<double>(exponent_of(g.magic));
+    wide const shift = two_product(static_cast<double>(g.shift), static_cast<double>(asked.mantissa));
+    wide const d = two_sum(asked.extra, -shift.hi);
+    // Above the maximum by rounding alone, which takes 40 only beyond 1e8: as good as infinite, and still a number.
+    double const r = std::min(d.hi - k * ln2_high, 40.0), low = (d.lo - shift.lo) - k * ln2_low;
+    double const e = std::exp(r), biased = lane_sum<T>::above / 2;
+    add_total<T>(g.others, {(e + e * low) * biased, 0});
+}
+
 /// extra - m mantissa.
 template <class T>
 wide extra_below(log_terms<T> const& g, request<T> const& asked) noexcept {
     wide const m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
     wide const d = two_sum(asked.extra, -m.hi);
     return {d.hi, d.lo - m.lo};
-}
-
-/// Adds the exponential of the extra logit to a sum of all exponentials.
-template <class T>
-void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
-    wide const d = extra_below(g, asked);
-    // Above the maximum by rounding alone, which takes 40 only beyond 1e8: as good as infinite, and still a number.
-    double const e = std::exp(std::min(d.hi, 40.0)) * factor_of(g, asked.mantissa).hi;
-    add_total<T>(g.others, {std::ldexp(e + e * d.lo, exp_constants<T>::bias), 0});
 }
 
 /// log(sum of exp((x - m) mantissa)) as hi + lo, with hi exact, the extra logit included. The sum is count + t, t being that
