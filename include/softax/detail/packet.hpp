@@ -222,19 +222,23 @@ EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
     }
 }
 
-/// Asks for the cache line at p, which need not exist.
+/// Asks for the cache line at p, which need not exist. Always inline: GCC drops calls of functions that do nothing else.
 template <class T>
-EIGEN_STRONG_INLINE void prefetch(T const* p) noexcept {
+EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#else
     Eigen::internal::prefetch(p);
+#endif
 }
 
 /// The same to write there.
 template <class T>
-EIGEN_STRONG_INLINE void prefetch_to(T* p) noexcept {
+EIGEN_ALWAYS_INLINE void prefetch_to(T* p) noexcept {
 #if defined(__GNUC__)
     __builtin_prefetch(p, 1);
 #else
-    prefetch(p);
+    Eigen::internal::prefetch(p);
 #endif
 }
 

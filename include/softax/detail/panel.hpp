@@ -96,7 +96,7 @@ private:
     EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
         P largest = P::load(m_ + j);
         for (index_t i = 0; i < rows; ++i, x.step()) {
-            prefetch(x.x.data + j + x_ahead_);
+            if (x_ahead_ > 0) prefetch(x.x.data + j + x_ahead_);
             largest = max(largest, x(j, lanes));
         }
         largest.store(m_ + j, lanes);
@@ -162,8 +162,9 @@ private:
         P const m = P::load(m_ + at.column), one = P::set(T(1));
         lane_sum<T> sum = {P::load(hi), P::load(lo)};
         T* to = y.data + at.column;
+        bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
         for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) {
-            prefetch_to(to + y_ahead_);  // rows of the next lane
+            if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
             P const value = x(at.column, at.lanes);
             auto const e = reduced_exp<T>::template of<Way>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {

@@ -110,6 +110,7 @@ private:
         alignas(64) double h[sum_lanes][block], r[sum_lanes][block];
         for (index_t l = 0; l < sum_lanes; ++l) {
             T const *const of_hi = hi + l * Width + j, *const of_lo = lo + l * Width + j;
+            SOFTAX_VECTORIZED
             for (index_t k = 0; k < block; ++k) {
                 wide const of_lane = lane_total(of_hi[k], of_lo[k], first);
                 h[l][k] = of_lane.hi;
@@ -117,6 +118,7 @@ private:
             }
         }
         add_blocks<sum_lanes / 2>(h, r);
+        SOFTAX_VECTORIZED
         for (index_t k = 0; k < block; ++k) add_total<T>(sum[j + k], {h[0][k], r[0][k]});
     }
 
@@ -124,6 +126,7 @@ private:
     template <index_t Half>
     static void add_blocks(double (&hi)[sum_lanes][block], double (&lo)[sum_lanes][block]) noexcept {
         for (index_t l = 0; l < Half; ++l) {
+            SOFTAX_VECTORIZED
             for (index_t k = 0; k < block; ++k) {
                 if constexpr (sizeof(T) == 4) {
                     hi[l][k] += hi[l + Half][k];

@@ -71,8 +71,6 @@ template <form Form, way Way, beside Beside, class T>
 class row_sums {
     using P = packet<T>;
     static constexpr index_t packets = sum_lanes / P::lanes;
-    // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
-    static constexpr index_t distance = 6144 / static_cast<index_t>(sizeof(T));
     static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
 
 public:
@@ -84,12 +82,13 @@ public:
         : m_(P::set(m)), at_(pivot<T>::template of<Way>(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
 
     /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
-    EIGEN_STRONG_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
+    EIGEN_ALWAYS_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
         lane_sum<T> lane[packets];
         P equal = P::set(T(0)), m0 = next_m, m1 = next_m;
         for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
         index_t const end = i + n;
         for (; i + 2 * sum_lanes <= end; i += 2 * sum_lanes) {
+            if constexpr (Beside != beside::nothing) ask_ahead(e, i);
             add_lanes(x, e, i, lane, equal, m0);
             add_lanes(x, e, i + sum_lanes, lane, equal, m1);
         }
@@ -111,8 +110,17 @@ public:
     log_terms<T> terms() const noexcept { return {m_.first(), at_.shift.first(), at_.magic.first(), count, sum}; }
 
 private:
+    /// What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
+    EIGEN_ALWAYS_INLINE void ask_ahead(T* e, index_t i) const noexcept {
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), distance = 96 * line;
+        for (index_t l = 0; l < 2 * sum_lanes; l += line) {
+            prefetch(others_.next + i + l + distance);
+            if constexpr (Form == form::softmax) prefetch_to(e + i + l + distance);
+        }
+    }
+
     /// The next element of every lane.
-    EIGEN_STRONG_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
+    EIGEN_ALWAYS_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
                                        P& m) noexcept {
         for (index_t p = 0; p < packets; ++p, i += P::lanes) {
             add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
@@ -126,7 +134,7 @@ private:
     }
 
     /// The next element of the first n lanes only, at the end of a row.
-    EIGEN_STRONG_INLINE void add_last_lanes(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
+    EIGEN_ALWAYS_INLINE void add_last_lanes(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
                                             P& equal) noexcept {
         for (index_t p = 0; p < packets && p * P::lanes < n; ++p, i += P::lanes) {
             index_t const live = std::min(n - p * P::lanes, P::lanes);
@@ -140,8 +148,7 @@ private:
     }
 
     /// The first live lanes of the next row, and one of them or -inf in the others.
-    EIGEN_STRONG_INLINE P next_packet(index_t i, index_t live) noexcept {
-        prefetch(others_.next + i + distance);
+    EIGEN_ALWAYS_INLINE P next_packet(index_t i, index_t live) noexcept {
         P const x = P::load(others_.next + i, live, others_.next[i]);
         if constexpr (Beside != beside::both_masked) return scale_.template factored<Way>(x);
         P const masked = others_.which(x, others_.which.where.data + i, live);
@@ -149,12 +156,11 @@ private:
         return masked;
     }
 
-    EIGEN_STRONG_INLINE void add_packet(P x, T* y, index_t live, lane_sum<T>& lane, P& equal) noexcept {
+    EIGEN_ALWAYS_INLINE void add_packet(P x, T* y, index_t live, lane_sum<T>& lane, P& equal) noexcept {
         P const one = live < P::lanes ? P::ones(live) : P::set(T(1));
         auto e = reduced_exp<T>::template of<Way>(x, at_, scale_);
         if constexpr (Form == form::softmax) {
             P const value = e.value();
-            if constexpr (Beside != beside::nothing) prefetch_to(y + distance);
             value.store(y, live);
             lane.add_below(live < P::lanes ? value * one : value);
         } else {

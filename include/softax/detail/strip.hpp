@@ -87,7 +87,7 @@ private:
             P square[P::lanes];
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) {
-                prefetch(&x(first, k) + distance);
+                if (is_large_) prefetch(&x(first, k) + distance);
                 square[k] = which(P::load(&x(first, k), live, T(0)), first, k, live);
             }
             transpose(square);

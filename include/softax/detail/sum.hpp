@@ -76,6 +76,7 @@ EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
 /// lane[0] = the sum of 2 * Half lanes, as a tree.
 template <index_t Half, class Total>
 EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
+    SOFTAX_VECTORIZED
     for (index_t l = 0; l < Half; ++l) lane[l] = lane[l] + lane[l + Half];
     if constexpr (Half > 1) add_halves<Half / 2>(lane);
 }
@@ -86,6 +87,7 @@ EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, d
     // For float a double has room for both parts of a lane.
     using total = std::conditional_t<sizeof(T) == 4, double, wide>;
     total lane[sum_lanes];
+    SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
         if constexpr (sizeof(T) == 4) {
             lane[l] = (static_cast<double>(hi[l * stride]) - start) + static_cast<double>(lo[l * stride]);
