@@ -95,8 +95,8 @@ EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> 
 #endif
     }
 #endif
-    bool some[P::lanes] = {};
-    std::copy_n(where, live, some);
+    bool some[P::lanes];
+    for (index_t k = 0; k < P::lanes; ++k) some[k] = k < live && where[k];
     return chosen(some, x, other);
 }
 
