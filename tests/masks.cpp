@@ -167,8 +167,6 @@ TEMPLATE_TEST_CASE("broadcast along groups, along elements, over batches", "[mas
             auto const x = array<T>(view(a).reshape({4, inner, n}).moveaxis(2, 1));  // (4, n, inner)
             for (softax::index_list const& shape :
                  {softax::index_list{n, inner}, {4, 1, inner}, {n, 1}, {4, n, 1}, {1, 1, 1}}) {
-                index_t size = 1;
-                for (index_t const extent : shape) size *= extent;
                 array<bool> where(shape, false);
                 for (bool& b : where) b = random() % 3 > 0;
                 auto const full = array<bool>(view<bool const>(where).broadcast_to({4, n, inner}).moveaxis(1, 2));

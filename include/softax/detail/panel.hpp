@@ -196,7 +196,8 @@ private:
     void finish(Source const& x, rows_at<T> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         has_nan_ = false;
-        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi) | is_nan(magic_[j]);
+        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(magic_[j]);
+        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi);
         if constexpr (Form == form::softmax) {
             sums_.quotients(shift_, floor_, columns_);  // in their place
             repeat(shift_);

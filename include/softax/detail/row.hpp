@@ -94,7 +94,8 @@ private:
             for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
             auto terms = sums.terms();
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
-            has_nan |= is_nan(terms.others.hi) | (Form != form::softmax && is_nan(terms.magic));
+            has_nan |= is_nan(terms.others.hi);
+            if constexpr (Form != form::softmax) has_nan |= is_nan(terms.magic);
             if constexpr (Form == form::logsumexp) {
                 *y.data = log_sum_of(terms, asked_);
             } else {
