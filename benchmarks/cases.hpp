@@ -18,7 +18,8 @@ using softax::view;
 struct shape_case {
     index_list shape, over;
 
-    std::string name() const { return std::string("(") + joined(shape) + ") " + joined(over); }
+    // By append, since GCC 12 sees an overlap in operator+ that is not there.
+    std::string name() const { return std::string("(").append(joined(shape)).append(") ").append(joined(over)); }
 
 private:
     static std::string joined(index_list const& list) {
