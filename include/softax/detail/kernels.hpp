@@ -15,7 +15,7 @@
 
 #include "../dtype.hpp"
 #include "buffer.hpp"
-#include "packet.hpp"
+#include "packet_bits.hpp"
 #include "partition.hpp"
 #include "past_caches.hpp"
 #include "team.hpp"

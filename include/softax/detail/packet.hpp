@@ -19,6 +19,11 @@
 #include "../dtype.hpp"
 #include "isa.hpp"
 
+// Lanes at the end of a row in one instruction: rows of 49 take half as long as through memory.
+#if defined(__AVX2__) && !defined(EIGEN_DONT_VECTORIZE)
+#define SOFTAX_HAS_MASKED_MEMORY 1
+#endif
+
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
@@ -79,6 +84,15 @@ struct packet {
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
         if (live == lanes) return load(p);
+#if defined(SOFTAX_HAS_MASKED_MEMORY)
+        if constexpr (is_masked_in_memory && sizeof(T) == 4) {
+            __m256i const mask = mask_of(live);
+            return {_mm256_blendv_ps(set(fill).raw, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask))};
+        } else if constexpr (is_masked_in_memory) {
+            __m256i const mask = mask_of(live);
+            return {_mm256_blendv_pd(set(fill).raw, _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask))};
+        }
+#endif
         alignas(64) T lane[lanes];
         for (index_t i = 0; i < lanes; ++i) lane[i] = i < live ? p[i] : fill;
         return load(lane);
@@ -97,6 +111,10 @@ struct packet {
     /// Writes the first live lanes and nothing else.
     EIGEN_STRONG_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
+#if defined(SOFTAX_HAS_MASKED_MEMORY)
+        if constexpr (is_masked_in_memory && sizeof(T) == 4) return _mm256_maskstore_ps(p, mask_of(live), raw);
+        if constexpr (is_masked_in_memory && sizeof(T) == 8) return _mm256_maskstore_pd(p, mask_of(live), raw);
+#endif
         alignas(64) T lane[lanes];
         store(lane);
         for (index_t i = 0; i < lanes; ++i) {
@@ -118,6 +136,16 @@ struct packet {
     }
 
 private:
+#if defined(SOFTAX_HAS_MASKED_MEMORY)
+    static constexpr bool is_masked_in_memory = sizeof(raw_type) == 32;
+    EIGEN_STRONG_INLINE static __m256i mask_of(index_t live) noexcept {
+        if constexpr (sizeof(T) == 4)
+            return _mm256_castps_si256(_mm256_cmp_ps(ones(live).raw, _mm256_setzero_ps(), _CMP_GT_OQ));
+        else
+            return _mm256_castpd_si256(_mm256_cmp_pd(ones(live).raw, _mm256_setzero_pd(), _CMP_GT_OQ));
+    }
+#endif
+
     // Eigen 3.4.0 does not use this instruction with GCC.
     template <class H>
     static constexpr bool has_f16c = std::same_as<H, half> && sizeof(raw_type) == 32 && sizeof(T) == 4;
@@ -164,17 +192,6 @@ EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
     return Eigen::internal::predux_max(x.raw);
 }
 
-/// The lanes of x, added as a tree of halves.
-template <class T>
-EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
-    alignas(64) T lane[packet<T>::lanes];
-    x.store(lane);
-    for (index_t half = packet<T>::lanes / 2; half > 0; half /= 2) {
-        for (index_t l = 0; l < half; ++l) lane[l] = lane[l] + lane[l + half];
-    }
-    return lane[0];
-}
-
 /// x where a and b differ, else 0.
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
@@ -185,41 +202,6 @@ EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
     return {Eigen::internal::pand(m.raw, Eigen::internal::pcmp_lt(limit.raw, Eigen::internal::pabs(m.raw)))};
-}
-
-/// Keeps the optimizer from seeing through x. Only -ffast-math needs it: sums here must be done in the order written.
-template <class T>
-EIGEN_STRONG_INLINE T opaque(T x) noexcept {
-#if defined(__FAST_MATH__) && (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
-    if constexpr (std::is_scalar_v<T>) {
-        asm("" : "+x"(x));
-    } else {
-        asm("" : "+x"(x.raw));
-    }
-#endif
-    return x;
-}
-
-/// The low bits of every lane, an integer that was added to 1.5 * 2^(digits - 1), moved to where the exponent is:
-/// 2^(integer - bias).
-template <class T>
-EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
-    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    constexpr int shift = std::numeric_limits<T>::digits - 1;
-    using raw_type = typename packet<T>::raw_type;
-    if constexpr (packet<T>::lanes == 1) {
-        return packet<T>::set(std::bit_cast<T>(std::bit_cast<bits_type>(x.raw) << shift));
-    } else {
-#if defined(__GNUC__) && !defined(__s390x__)
-        typedef bits_type vector __attribute__((vector_size(sizeof(raw_type))));
-        return {(raw_type)((vector)x.raw << shift)};
-#else
-        alignas(64) T lane[packet<T>::lanes];
-        x.store(lane);
-        for (T& l : lane) l = std::bit_cast<T>(std::bit_cast<bits_type>(l) << shift);
-        return packet<T>::load(lane);
-#endif
-    }
 }
 
 /// Asks for the cache line at p, which need not exist. Always inline: GCC drops calls of functions that do nothing else.
