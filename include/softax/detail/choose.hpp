@@ -16,9 +16,10 @@
 
 SOFTAX_KERNELS_BEGIN
 
+#if SOFTAX_CHOICE_BYTES == 32
 /// The first n bools, 0 <= n <= 8, one a byte from the lowest on; the others are false. Reads nothing else.
 EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
-    if (std::endian::native == std::endian::little && n >= 4) {
+    if (n >= 4) {
         std::uint32_t low, high;
         std::memcpy(&low, p, sizeof low);
         std::memcpy(&high, p + n - 4, sizeof high);
@@ -28,6 +29,7 @@ EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept
     for (index_t k = 0; k < n; ++k) all |= std::uint64_t{p[k]} << 8 * k;
     return all;
 }
+#endif
 
 #if SOFTAX_CHOICE_BYTES > 0
 /// Lane by lane x where a byte is not 0, else other.

@@ -36,7 +36,7 @@ public:
           p_(p),
           formula_(c.scale),
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
-          g_(reads_g(Rule) ? y_.size() : 0),
+          g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
           where_(c.where ? p.block_groups() * p.groups.count + packet<T>::lanes : 0) {
         std::fill_n(where_.data(), where_.size(), false);
@@ -53,7 +53,7 @@ private:
     }
 
     void run_direct(gradient_block const& b) {
-        G const* const g = reads_g(Rule) ? c_.g + b.offset : nullptr;
+        G const* const g = has_sum(Rule) ? c_.g + b.offset : nullptr;
         Out* const out = has_result(Rule) ? c_.out + b.offset : nullptr;
         auto tile = tile_of(c_.y + b.offset, g, out, b);
         tile.row = p_.groups.reduce.size > 0 ? p_.groups.reduce.at[0].x : 0;
@@ -64,7 +64,7 @@ private:
     void run_staged(gradient_block const& b) {
         walked_axes const axes = packed(b);
         mover<T, Y>(y_.data(), c_.y + b.offset, axes);
-        if constexpr (reads_g(Rule)) mover<T, G>(g_.data(), c_.g + b.offset, axes);
+        if constexpr (has_sum(Rule)) mover<T, G>(g_.data(), c_.g + b.offset, axes);
         kernel(tile_of<T, T, T>(y_.data(), g_.data(), out_.data(), b));
         if constexpr (has_result(Rule)) mover<Out, T>(c_.out + b.offset, out_.data(), reversed(axes));
     }

@@ -100,7 +100,7 @@ public:
     EIGEN_STRONG_INLINE void take(P& y, P& g, index_t at, index_t n) const noexcept {
         y = fetch<T>(tile.y + at, n);
         g = y;
-        if constexpr (reads_g(Rule)) g = fetch<T>(tile.g + at, n);
+        if constexpr (has_sum(Rule)) g = fetch<T>(tile.g + at, n);
     }
 
     /// s and the terms of elements of which the mask speaks from w on.

@@ -23,7 +23,6 @@ enum class rule {
 
 constexpr bool has_sum(rule r) noexcept { return r != rule::product; }
 constexpr bool has_result(rule r) noexcept { return r != rule::dot; }
-constexpr bool reads_g(rule r) noexcept { return has_sum(r); }
 
 /// The memory of a call. out may be y or g.
 template <class Y, class G, class Out>

@@ -89,7 +89,7 @@ private:
             T const* const from = is_masked ? own : x.data;
             T* const e = own != nullptr ? own : y.data;
             others.next = is_masked || i + 1 < rows ? x.data + x.column : x.data;
-            others.next_y = ahead;
+            others.next_masked = ahead;
             row_sums<Form, Way, Beside, T> sums(asked.pivot_of(m), asked, others);
             for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
             auto terms = sums.terms();

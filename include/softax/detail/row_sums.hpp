@@ -52,13 +52,13 @@ struct outcome<form::softmax, T> {
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
-/// be masked too, on its way to y.
+/// be masked too, on its way to the scratch.
 enum class beside { nothing, next, both, both_masked };
 
 template <form Form, class T>
 struct rows_beside {
     T const* next;
-    T* next_y;
+    T* next_masked;
     mask<T> which;  // of the next
     T const* last;  // what its results are made from
     T* last_y;
@@ -152,7 +152,7 @@ private:
         P const x = P::load(others_.next + i, live, others_.next[i]);
         if constexpr (Beside != beside::both_masked) return scale_.template factored<Way>(x);
         P const masked = others_.which(x, others_.which.where.data + i, live);
-        masked.store(others_.next_y + i, live);
+        masked.store(others_.next_masked + i, live);
         return masked;
     }
 

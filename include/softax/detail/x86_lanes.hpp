@@ -24,51 +24,55 @@ EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept
     if constexpr (2 * Bit < packet<T>::lanes) transpose<T, 2 * Bit>(rows);
 }
 
+/// How two lanes, or vectors of them, become one.
+struct larger {
+    template <class V>
+    EIGEN_ALWAYS_INLINE static V of(V a, V b) noexcept {
+        return a < b ? b : a;
+    }
+};
+
+struct added {
+    template <class V>
+    EIGEN_ALWAYS_INLINE static V of(V a, V b) noexcept {
+        return a + b;
+    }
+};
+
+/// The lower and the upper half of some lanes as one.
+template <class Combine, class Half, class Whole>
+EIGEN_ALWAYS_INLINE Half folded(Whole const& x) noexcept {
+    Half low, high;
+    __builtin_memcpy(&low, &x, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<char const*>(&x) + sizeof low, sizeof high);
+    return Combine::of(low, high);
+}
+
+/// All lanes of x as one, as a tree of halves.
+template <class Combine, class T>
+EIGEN_ALWAYS_INLINE T folded_lanes(packet<T> x) noexcept {
+    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
+    typedef T sixteen_bytes __attribute__((vector_size(16)));
+    sixteen_bytes q;
+    if constexpr (SOFTAX_PACKET_BYTES == 64) {
+        q = folded<Combine, sixteen_bytes>(folded<Combine, half_type>(x.raw));
+    } else {
+        q = folded<Combine, sixteen_bytes>(x.raw);
+    }
+    if constexpr (sizeof(T) == 8) return Combine::of(q[0], q[1]);
+    if constexpr (sizeof(T) == 4) return Combine::of(Combine::of(q[0], q[2]), Combine::of(q[1], q[3]));
+}
+
 /// The largest lane; where one is NaN, any of them or NaN.
 template <class T>
 EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
-    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
-    typedef T quarter_type __attribute__((vector_size(16)));
-    half_type a, b;
-    __builtin_memcpy(&a, &x.raw, sizeof a);
-    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
-    a = a < b ? b : a;
-    if constexpr (sizeof(half_type) > 16) {
-        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
-        eighth c, d;
-        __builtin_memcpy(&c, &a, sizeof c);
-        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
-        c = c < d ? d : c;
-        __builtin_memcpy(&a, &c, sizeof c);
-    }
-    quarter_type q;
-    __builtin_memcpy(&q, &a, sizeof q);
-    T largest = q[0];
-    for (std::size_t i = 1; i < 16 / sizeof(T); ++i) largest = largest < q[i] ? q[i] : largest;
-    return largest;
+    return folded_lanes<larger>(x);
 }
 
-/// The lanes of x, added as a tree of halves.
+/// The lanes of x, added.
 template <class T>
 EIGEN_ALWAYS_INLINE T sum_lane(packet<T> x) noexcept {
-    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
-    typedef T quarter_type __attribute__((vector_size(16)));
-    half_type a, b;
-    __builtin_memcpy(&a, &x.raw, sizeof a);
-    __builtin_memcpy(&b, reinterpret_cast<char const*>(&x.raw) + sizeof a, sizeof b);
-    a += b;
-    if constexpr (sizeof(half_type) > 16) {
-        typedef T eighth __attribute__((vector_size(SOFTAX_PACKET_BYTES / 4)));
-        eighth c, d;
-        __builtin_memcpy(&c, &a, sizeof c);
-        __builtin_memcpy(&d, reinterpret_cast<char const*>(&a) + sizeof c, sizeof d);
-        c += d;
-        __builtin_memcpy(&a, &c, sizeof c);
-    }
-    quarter_type q;
-    __builtin_memcpy(&q, &a, sizeof q);
-    if constexpr (sizeof(T) == 8) return q[0] + q[1];
-    if constexpr (sizeof(T) == 4) return (q[0] + q[2]) + (q[1] + q[3]);
+    return folded_lanes<added>(x);
 }
 
 SOFTAX_KERNELS_END
