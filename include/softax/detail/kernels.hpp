@@ -1,4 +1,4 @@
-// kernels: the kernels for the instruction set of the compiler flags and, where these say nothing of vectors, for wider ones.
+// kernels: the kernels for the instruction set of the compiler flags and, where a processor may have a wider one, for that too.
 //
 // One source, no flags: the kernel files are included once for each target (targets.hpp). The first time packets are Eigen's;
 // each further time they are those of x86.hpp under the same names. run_groups() takes the widest that the processor has.
@@ -20,9 +20,13 @@
 #include "past_caches.hpp"
 #include "team.hpp"
 
-// Flags that are wide already have been meant.
-#if !defined(SOFTAX_NO_REGIONS) && !defined(EIGEN_DONT_VECTORIZE) && defined(__x86_64__) && !defined(__AVX2__) && \
+#if !defined(SOFTAX_NO_REGIONS) && !defined(EIGEN_DONT_VECTORIZE) && defined(__x86_64__) && \
     ((defined(__GNUC__) && __GNUC__ >= 12) || (defined(__clang__) && __clang_major__ >= 14))
+#define SOFTAX_KNOWS_PROCESSOR 1
+#endif
+
+// With -march=x86-64-v3 too, where rows take 0.6 of the time in the region for AVX-512; beyond, the flags are as wide.
+#if defined(SOFTAX_KNOWS_PROCESSOR) && !defined(__AVX512F__)
 #define SOFTAX_HAS_REGIONS 1
 #endif
 
@@ -81,9 +85,9 @@ namespace softax::detail {
 /// The instruction sets that kernels are compiled for.
 enum class instruction_set { flags, avx2, avx512 };
 
-/// The widest that the processor has.
+/// The widest that the processor has. The same in every unit, whatever its flags: the linker keeps one of them.
 inline instruction_set widest_instruction_set() noexcept {
-#ifdef SOFTAX_HAS_REGIONS
+#ifdef SOFTAX_KNOWS_PROCESSOR
     __builtin_cpu_init();
     bool const has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");  // and F16C, which is older
     bool const has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
