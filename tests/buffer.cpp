@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <numeric>
+#include <sstream>
+#include <string>
 #include <vector>
 
 using softax::index_t;
@@ -34,6 +37,37 @@ TEMPLATE_TEST_CASE("a buffer of any size starts on a cache line and is all there
     buffer<TestType> const large(1 << 20);
     CHECK(is_aligned(large.data()));
 }
+
+#if defined(__linux__)
+namespace {
+
+/// What Linux says of the pages that hold p, in /proc/self/smaps.
+std::string flags_of_pages(void const* p) {
+    std::ifstream smaps("/proc/self/smaps");
+    bool is_here = false;
+    for (std::string line; std::getline(smaps, line);) {
+        std::uintptr_t begin = 0, end = 0;
+        char dash = 0;
+        std::istringstream range(line);
+        if (range >> std::hex >> begin >> dash >> end && dash == '-') {
+            auto const at = reinterpret_cast<std::uintptr_t>(p);
+            is_here = begin <= at && at < end;
+        }
+        if (is_here && line.starts_with("VmFlags:")) return line + " ";
+    }
+    return "";
+}
+
+}  // namespace
+
+/// A result of 64 MiB took six times as long, since its memory came in pages of 4 KiB.
+TEST_CASE("large buffers ask for huge pages, small ones do not", "[buffer]") {
+    if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) return;  // a kernel without them
+    buffer<float> const large(index_t{1} << 24), small(index_t{1} << 18);
+    CHECK(flags_of_pages(large.data() + large.size() / 2).find(" hg ") != std::string::npos);
+    CHECK(flags_of_pages(small.data() + small.size() / 2).find(" hg ") == std::string::npos);
+}
+#endif
 
 TEST_CASE("a buffer without elements holds no memory", "[buffer]") {
     CHECK(is_empty(buffer<float>()));
