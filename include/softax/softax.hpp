@@ -21,10 +21,12 @@
 //   detail/x86_lanes    what they do across lanes
 //   detail/choose       one of two packets, as bools in memory say
 //   detail/exponential  exp(x - m), up to a factor that cancels
-//   detail/sum          the order of summation, the quotient and the logarithm
+//   detail/sum          the order of summation, and the quotient
+//   detail/logarithm    of a sum; the extra logit
 //   detail/groups       where groups lie, and which elements take part
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
+//   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel        the kernel for neighbours across it

@@ -99,6 +99,36 @@ struct pivot {
     }
 };
 
+/// Maxima and pivots of groups side by side, Width of them in whole packets.
+template <class T, index_t Width>
+struct pivots {
+    using P = packet<T>;
+    alignas(64) T m[Width], shift[Width], floor[Width], magic[Width];
+
+    /// Fills the first n pivots from their maxima; whether the way is plain for all of them.
+    bool take(index_t n, request<T> const& asked) noexcept {
+        P any = P::set(T(0));
+        for (index_t j = 0; j < n; j += P::lanes) {
+            auto const at = pivot<T>::of(P::load(m + j), asked);
+            at.shift.store(shift + j);
+            at.floor.store(floor + j);
+            at.magic.store(magic + j);
+            any = max(any, at.shift * at.shift);
+        }
+        return !asked.is_scaled() && max_lane(any) == 0;
+    }
+
+    /// Those of a packet of groups.
+    EIGEN_ALWAYS_INLINE pivot<T> of_packet(index_t j) const noexcept {
+        return {P::load(shift + j), P::load(floor + j), P::load(magic + j)};
+    }
+
+    /// That of one group.
+    EIGEN_ALWAYS_INLINE pivot<T> of_group(index_t j) const noexcept {
+        return {P::set(shift[j]), P::set(floor[j]), P::set(magic[j])};
+    }
+};
+
 /// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.
 template <class T>
 constexpr T exponent_of(T magic) noexcept {

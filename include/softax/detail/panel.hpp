@@ -36,16 +36,16 @@ public:
         } else {
             run<Form>(x, y, asked, everything<T>{});
         }
+        if (is_streamed_) end_streaming();
     }
+
+    /// Gives a scratch of n rows in which exponentials wait; results are then written past the caches.
+    void stream_from(rows_at<T> scratch) noexcept { is_streamed_ = true, scratch_ = scratch; }
 
     /// Whether some column was NaN in the last call.
     bool has_nan() const noexcept { return has_nan_; }
 
 private:
-    pivot<T> pivot_at(index_t j) const noexcept {
-        return {P::load(shift_ + j), P::load(floor_ + j), P::load(magic_ + j)};
-    }
-
     /// The same for every lane of a column.
     void repeat(T* of_columns) const noexcept {
         for (index_t j = columns_; j < flat_; ++j) of_columns[j] = of_columns[j - columns_];
@@ -61,24 +61,25 @@ private:
         } else {
             find_maxima(plain);  // the factor is in the mask
         }
-        if (take_pivots(asked) && !is_scaled) {
-            add<Form>(plain, y);
+        rows_at<T> const e = is_streamed_ ? scratch_ : y;
+        if (take_pivots(asked)) {
+            add<Form>(plain, e);
         } else {
-            add<Form>(general, y);
+            add<Form>(general, e);
         }
-        finish<Form>(plain, y, asked);
+        finish<Form>(plain, e, y, asked);
     }
 
     template <class Source>
     void find_maxima(Source const& x) noexcept {
-        for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(m_ + j);
+        for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(at_.m + j);
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
         constexpr index_t some = 8;
         for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
         if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
         for (index_t j = columns_; j < flat_; ++j) {
-            T& m = m_[j % columns_];
-            m = m < m_[j] ? m_[j] : m;
+            T& m = at_.m[j % columns_];
+            m = m < at_.m[j] ? at_.m[j] : m;
         }
     }
 
@@ -94,33 +95,25 @@ private:
 
     template <class Source>
     EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
-        P largest = P::load(m_ + j);
+        P largest = P::load(at_.m + j);
         for (index_t i = 0; i < rows; ++i, x.step()) {
             if (x_ahead_ > 0) prefetch(x.x.data + j + x_ahead_);
             largest = max(largest, x(j, lanes));
         }
-        largest.store(m_ + j, lanes);
+        largest.store(at_.m + j, lanes);
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
     bool take_pivots(request<T> const& asked) noexcept {
-        for (index_t j = 0; j < columns_; ++j) m_[j] = asked.pivot_of(m_[j]);
-        repeat(m_);
-        std::fill(m_ + flat_, m_ + padded_, T(0));
-        P any = P::set(T(0));
-        for (index_t j = 0; j < padded_; j += P::lanes) {
-            auto const at = pivot<T>::of(P::load(m_ + j), asked);
-            at.shift.store(shift_ + j);
-            at.floor.store(floor_ + j);
-            at.magic.store(magic_ + j);
-            any = max(any, at.shift * at.shift);
-        }
-        return max_lane(any) == 0;
+        for (index_t j = 0; j < columns_; ++j) at_.m[j] = asked.pivot_of(at_.m[j]);
+        repeat(at_.m);
+        std::fill(at_.m + flat_, at_.m + padded_, T(0));
+        return at_.take(padded_, asked);
     }
 
     /// Fills the sums; stores the exponentials where the form wants them.
     template <form Form, class Source>
-    void add(Source const& x, rows_at<T> y) noexcept {
+    void add(Source const& x, rows_at<T> e) noexcept {
         // A lane of a column is every step-th row.
         index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
         constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
@@ -131,7 +124,7 @@ private:
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
-                    add_lane<Form>(x.rows(i, step), {y[i], y.row * step}, left, l, i + (left - 1) * step);
+                    add_lane<Form>(x.rows(i, step), {e[i], e.row * step}, left, l, i + (left - 1) * step);
                 }
             }
             sums_.template total<Form>({columns_, fold_, flat_}, static_cast<double>(start));
@@ -156,10 +149,10 @@ private:
     template <form Form, way Way, class Mask>
     EIGEN_ALWAYS_INLINE void add_packet(source<Way, T, Mask> x, rows_at<T> y, index_t rows,
                                         place_of_sums const& at) noexcept {
-        auto const pivot = pivot_at(at.column);
+        auto const pivot = at_.of_packet(at.column);
         T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
         T* const equal = sums_.equal + at.column;
-        P const m = P::load(m_ + at.column), one = P::set(T(1));
+        P const m = P::load(at_.m + at.column), one = P::set(T(1));
         lane_sum<T> sum = {P::load(hi), P::load(lo)};
         T* to = y.data + at.column;
         bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
@@ -181,7 +174,7 @@ private:
     }
 
     log_terms<T> terms_of(index_t j) const noexcept {
-        return {m_[j], shift_[j], magic_[j], sums_.count[j], sums_.sum[j]};
+        return {at_.m[j], at_.shift[j], at_.magic[j], sums_.count[j], sums_.sum[j]};
     }
 
     void add_extras(request<T> const& asked) noexcept {
@@ -193,15 +186,15 @@ private:
     }
 
     template <form Form, class Source>
-    void finish(Source const& x, rows_at<T> y, request<T> const& asked) noexcept {
+    void finish(Source const& x, rows_at<T> e, rows_at<T> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         has_nan_ = false;
-        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(magic_[j]);
+        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(at_.magic[j]);
         for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi);
         if constexpr (Form == form::softmax) {
-            sums_.quotients(shift_, floor_, columns_);  // in their place
-            repeat(shift_);
-            repeat(floor_);
+            quotients(at_.shift, at_.floor, sums_.sum, columns_);  // in their place
+            repeat(at_.shift);
+            repeat(at_.floor);
         } else {
             for (index_t j = 0; j < columns_; ++j) {
                 (Form == form::logsumexp ? y.data : log_)[j] =
@@ -211,24 +204,30 @@ private:
         }
         if constexpr (Form == form::logsumexp) return;
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x.rows(i, 0), y[i], flat_);
-        if (rest > 0) finish_row<Form>(x.rows(rows, 0), y[rows], rest);
+        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x.rows(i, 0), e[i], y[i], flat_);
+        if (rest > 0) finish_row<Form>(x.rows(rows, 0), e[rows], y[rows], rest);
     }
 
     template <form Form, class Source>
-    void finish_row(Source const& x, T* y, index_t columns) noexcept {
+    void finish_row(Source const& x, T const* e, T* y, index_t columns) noexcept {
         index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) finish_packet<Form>(x, y, j, P::lanes);
-        if (j < columns) finish_packet<Form>(x, y, j, columns - j);
+        if (is_streamed_) {
+            for (; j + P::lanes <= columns; j += P::lanes) {
+                store_past_caches(y + j, result<Form>(x, e, j, P::lanes));
+            }
+        } else {
+            for (; j + P::lanes <= columns; j += P::lanes) result<Form>(x, e, j, P::lanes).store(y + j);
+        }
+        if (j < columns) result<Form>(x, e, j, columns - j).store(y + j, columns - j);
     }
 
     template <form Form, class Source>
-    EIGEN_ALWAYS_INLINE void finish_packet(Source const& x, T* y, index_t j, index_t lanes) noexcept {
+    EIGEN_ALWAYS_INLINE P result(Source const& x, T const* e, index_t j, index_t lanes) const noexcept {
         if constexpr (Form == form::softmax) {
-            quotient<T> const by = {P::load(shift_ + j), P::load(floor_ + j)};
-            by(P::load(y + j, lanes, T(0))).store(y + j, lanes);
+            quotient<T> const by = {P::load(at_.shift + j), P::load(at_.floor + j)};
+            return by(P::load(e + j, lanes, T(0)));
         } else {
-            scale_.log_softmax(x(j, lanes), P::load(m_ + j), P::load(log_ + j)).store(y + j, lanes);
+            return scale_.log_softmax(x(j, lanes), P::load(at_.m + j), P::load(log_ + j));
         }
     }
 
@@ -238,8 +237,9 @@ private:
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
     index_t x_ahead_ = 0, y_ahead_ = 0;  // how far ahead memory is asked for
-    bool has_nan_ = false;
-    alignas(64) T m_[width], shift_[width], floor_[width], magic_[width];
+    bool has_nan_ = false, is_streamed_ = false;
+    rows_at<T> scratch_ = {nullptr, 0};
+    pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative
     panel_sums<T, width> sums_;
 };

@@ -84,20 +84,6 @@ public:
         }
     }
 
-    /// Quotients by the sums, in two parts: the sums themselves first, then what divides by them.
-    void quotients(T* high, T* low, index_t columns) const noexcept {
-        for (index_t j = 0; j < columns; ++j) {
-            high[j] = static_cast<T>(sum[j].hi);
-            low[j] = static_cast<T>((sum[j].hi - static_cast<double>(high[j])) + sum[j].lo);
-        }
-        // The second bound never ends the loop; without it GCC 12 at -O3 sees a store beyond the array that cannot be.
-        for (index_t j = 0; j < columns && j < Width; j += P::lanes) {
-            auto const by = quotient<T>::by(P::load(high + j), P::load(low + j));
-            by.hi.store(high + j);
-            by.lo.store(low + j);
-        }
-    }
-
 private:
     static constexpr index_t block = 16;
 

@@ -52,8 +52,8 @@ struct outcome<form::softmax, T> {
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
-/// be masked too, on its way to the scratch.
-enum class beside { nothing, next, both, both_masked };
+/// be masked too, on its way to the scratch. Or a later row is asked for.
+enum class beside { nothing, next, both, both_masked, later };
 
 template <form Form, class T>
 struct rows_beside {
@@ -71,60 +71,77 @@ template <form Form, way Way, beside Beside, class T>
 class row_sums {
     using P = packet<T>;
     static constexpr index_t packets = sum_lanes / P::lanes;
-    static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
+    static constexpr bool takes_next = Beside != beside::nothing && Beside != beside::later;
 
 public:
+    /// Where a lane starts.
+    static constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
+
     wide sum = {0, 0};
     double count = 0;
     P next_m = P::set(-std::numeric_limits<T>::infinity());
 
     row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
-        : m_(P::set(m)), at_(pivot<T>::template of<Way>(m, asked)), scale_(scaling<T>::of(asked)), others_(others) {}
+        : row_sums(P::set(m), pivot<T>::template of<Way>(m, asked), scaling<T>::of(asked), others) {}
+    EIGEN_ALWAYS_INLINE row_sums(P m, pivot<T> const& at, scaling<T> const& scale,
+                                 rows_beside<Form, T> const& others) noexcept
+        : m_(m), at_(at), scale_(scale), others_(others) {}
 
     /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
     EIGEN_ALWAYS_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
+        alignas(64) T hi[sum_lanes], lo[sum_lanes];
+        add_lanes(x, e, i, n, hi, lo);
+        add_total<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
+    }
+
+    /// The same, but the sums of the lanes are left in hi and lo.
+    EIGEN_ALWAYS_INLINE void add_lanes(T const* x, T* e, index_t i, index_t n, T* hi, T* lo) noexcept {
         lane_sum<T> lane[packets];
         P equal = P::set(T(0)), m0 = next_m, m1 = next_m;
         for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
         index_t const end = i + n;
         for (; i + 2 * sum_lanes <= end; i += 2 * sum_lanes) {
-            if constexpr (Beside != beside::nothing) ask_ahead(e, i);
-            add_lanes(x, e, i, lane, equal, m0);
-            add_lanes(x, e, i + sum_lanes, lane, equal, m1);
+            if constexpr (Beside == beside::later) {
+                ask_for(others_.next + i, others_.last_y + i);
+            } else if constexpr (Beside != beside::nothing) {
+                ask_for(others_.next + i + distance, e + i + distance);
+            }
+            add_packets(x, e, i, lane, equal, m0);
+            add_packets(x, e, i + sum_lanes, lane, equal, m1);
         }
-        if (i + sum_lanes <= end) add_lanes(x, e, i, lane, equal, m0), i += sum_lanes;
+        if (i + sum_lanes <= end) add_packets(x, e, i, lane, equal, m0), i += sum_lanes;
         next_m = max(m0, m1);
-        if (i < end) add_last_lanes(x, e, i, end - i, lane, equal);
-        alignas(64) T hi[sum_lanes], lo[sum_lanes];
+        if (i < end) add_last_packets(x, e, i, end - i, lane, equal);
         for (index_t p = 0; p < packets; ++p) {
             lane[p].hi.store(hi + p * P::lanes);
             lane[p].lo.store(lo + p * P::lanes);
         }
-        add_total<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
         if constexpr (Form != form::softmax) {
-            equal.store(hi);
-            for (index_t l = 0; l < P::lanes; ++l) count += static_cast<double>(hi[l]);
+            alignas(64) T of[P::lanes];
+            equal.store(of);
+            for (T const k : of) count += static_cast<double>(k);
         }
     }
 
     log_terms<T> terms() const noexcept { return {m_.first(), at_.shift.first(), at_.magic.first(), count, sum}; }
 
 private:
-    /// What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
-    EIGEN_ALWAYS_INLINE void ask_ahead(T* e, index_t i) const noexcept {
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), distance = 96 * line;
+    // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
+    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), distance = 96 * line;
+
+    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, T* y) noexcept {
         for (index_t l = 0; l < 2 * sum_lanes; l += line) {
-            prefetch(others_.next + i + l + distance);
-            if constexpr (Form == form::softmax) prefetch_to(e + i + l + distance);
+            prefetch(x + l);
+            if constexpr (Form == form::softmax) prefetch_to(y + l);
         }
     }
 
     /// The next element of every lane.
-    EIGEN_ALWAYS_INLINE void add_lanes(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
-                                       P& m) noexcept {
+    EIGEN_ALWAYS_INLINE void add_packets(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
+                                         P& m) noexcept {
         for (index_t p = 0; p < packets; ++p, i += P::lanes) {
             add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
-            if constexpr (Beside != beside::nothing) m = max(m, next_packet(i, P::lanes));
+            if constexpr (takes_next) m = max(m, next_packet(i, P::lanes));
             if constexpr (Beside == beside::both || Beside == beside::both_masked) {
                 P const y = others_.result(P::load(others_.last + i));
                 T* const to = others_.last_y + i;
@@ -134,13 +151,13 @@ private:
     }
 
     /// The next element of the first n lanes only, at the end of a row.
-    EIGEN_ALWAYS_INLINE void add_last_lanes(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
-                                            P& equal) noexcept {
+    EIGEN_ALWAYS_INLINE void add_last_packets(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
+                                              P& equal) noexcept {
         for (index_t p = 0; p < packets && p * P::lanes < n; ++p, i += P::lanes) {
             index_t const live = std::min(n - p * P::lanes, P::lanes);
             // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
             add_packet(scale_.template factored<Way>(P::load(x + i, live, x[i])), e + i, live, lane[p], equal);
-            if constexpr (Beside != beside::nothing) next_m = max(next_m, next_packet(i, live));
+            if constexpr (takes_next) next_m = max(next_m, next_packet(i, live));
             if constexpr (Beside == beside::both || Beside == beside::both_masked) {
                 others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
             }

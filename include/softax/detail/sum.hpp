@@ -1,4 +1,4 @@
-// sum: adds up the exponentials of a group, in one order whatever the kernel, and finishes a group from its sums.
+// sum: adds up the exponentials of a group, in one order whatever the kernel, and divides by the sum.
 //
 // Element i of a group belongs to chunk i / 512 and there to lane i % sum_lanes; a short group has one lane (see strip).
 // A lane is added in order with its rounding errors kept; the lanes of a chunk are added as a tree, and the chunks in order,
@@ -73,20 +73,25 @@ EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
     return sizeof(T) == 4 ? wide{h + l, 0} : two_sum(h, l);
 }
 
-/// lane[0] = the sum of 2 * Half lanes, as a tree.
-template <index_t Half, class Total>
+/// lane[0, Last) = the sums of 2 * Half lanes, as a tree.
+template <index_t Half, index_t Last = 1, class Total>
 EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
-    SOFTAX_VECTORIZED
-    for (index_t l = 0; l < Half; ++l) lane[l] = lane[l] + lane[l + Half];
-    if constexpr (Half > 1) add_halves<Half / 2>(lane);
+    if constexpr (Half >= Last) {
+        SOFTAX_VECTORIZED
+        for (index_t l = 0; l < Half; ++l) lane[l] = lane[l] + lane[l + Half];
+        add_halves<Half / 2, Last>(lane);
+    }
 }
 
-/// The sums of the lanes of one chunk, stride apart in memory, that started at start.
+/// What the lanes of a group of T are added in: for float a double has room for both parts of a lane.
 template <class T>
-EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
-    // For float a double has room for both parts of a lane.
-    using total = std::conditional_t<sizeof(T) == 4, double, wide>;
-    total lane[sum_lanes];
+using total_type = std::conditional_t<sizeof(T) == 4, double, wide>;
+
+/// total[0, Last) = the sums of the lanes of one chunk, stride apart in memory, that started at start.
+template <index_t Last, class T>
+EIGEN_STRONG_INLINE void add_lanes(total_type<T>* total, T const* hi, T const* lo, index_t stride,
+                                   double start) noexcept {
+    total_type<T> lane[sum_lanes];
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
         if constexpr (sizeof(T) == 4) {
@@ -95,11 +100,47 @@ EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, d
             lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
         }
     }
-    add_halves<sum_lanes / 2>(lane);
+    add_halves<sum_lanes / 2, Last>(lane);
+    std::copy_n(lane, Last, total);
+}
+
+/// All of them.
+template <class T>
+EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
+    total_type<T> total;
+    add_lanes<1>(&total, hi, lo, stride, start);
     if constexpr (sizeof(T) == 4)
-        return {lane[0], 0};
+        return {total, 0};
     else
-        return lane[0];
+        return total;
+}
+
+/// The same for rows that each have one chunk, lanes * packets of rows: the last halvings are done for a packet of them.
+EIGEN_STRONG_INLINE void row_totals(wide* total, float const* hi, float const* lo, index_t rows,
+                                    double start) noexcept {
+    using P = packet<double>;
+    alignas(64) double lane[P::lanes * P::lanes];
+    for (index_t r = 0; r < rows; r += P::lanes) {
+        for (index_t k = 0; k < P::lanes; ++k) {
+            index_t const at = (r + k) * sum_lanes;
+            add_lanes<P::lanes>(lane + k * P::lanes, hi + at, lo + at, 1, start);
+        }
+        P square[P::lanes];
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(lane + k * P::lanes);
+        transpose(square);
+        add_halves<P::lanes / 2>(square);
+        square[0].store(lane);
+        for (index_t k = 0; k < P::lanes; ++k) total[r + k] = {lane[k], 0};
+    }
+}
+
+EIGEN_STRONG_INLINE void row_totals(wide* total, double const* hi, double const* lo, index_t rows,
+                                    double start) noexcept {
+    for (index_t r = 0; r < rows; ++r) {
+        total[r] = {0, 0};
+        add_total<double>(total[r], chunk_total(hi + r * sum_lanes, lo + r * sum_lanes, 1, start));
+    }
 }
 
 /// Divides by a sum, rounded once: e * (hi + lo) where multiply-add is fused, else a division. An e that is the sum gives
@@ -129,98 +170,25 @@ struct quotient {
     }
 };
 
+/// Quotients by n sums, in two parts: the sums themselves first, then what divides by them. Room for whole packets.
+template <class T>
+void quotients(T* high, T* low, wide const* sum, index_t n) noexcept {
+    for (index_t j = 0; j < n; ++j) {
+        high[j] = static_cast<T>(sum[j].hi);
+        low[j] = static_cast<T>((sum[j].hi - static_cast<double>(high[j])) + sum[j].lo);
+    }
+    for (index_t j = 0; j < n; j += packet<T>::lanes) {
+        auto const by = quotient<T>::by(packet<T>::load(high + j), packet<T>::load(low + j));
+        by.hi.store(high + j);
+        by.lo.store(low + j);
+    }
+}
+
 /// By its bits, since -ffast-math knows no NaN.
 template <class T>
 bool is_nan(T x) noexcept {
     using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
-}
-
-/// What a group needs for its logarithm.
-template <class T>
-struct log_terms {
-    T m, shift, magic;  // the maximum and its pivot
-    double count;       // elements that are m
-    wide others;        // sum of the exponentials of the elements below m, or for softmax of all
-};
-
-/// exp((m - shift) mantissa) 2^-k, the factor beside 2^bias of all exponentials of a group.
-template <class T>
-wide factor_of(log_terms<T> const& g, T mantissa) noexcept {
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
-    double const k = static_cast<double>(exponent_of(g.magic));
-    wide const rest = two_product(static_cast<double>(g.m - g.shift), static_cast<double>(mantissa));
-    wide const r = two_sum(rest.hi - k * ln2_high, rest.lo - k * ln2_low);
-    double const above_one = std::expm1(r.hi);
-    wide factor = two_sum(1, above_one);
-    factor.lo += r.lo * factor.hi;
-    return factor;
-}
-
-/// Adds the exponential of the extra logit to a sum of all exponentials, less the same factor 2^k as theirs.
-template <class T>
-void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
-    double const k = static_cast<double>(exponent_of(g.magic));
-    wide const shift = two_product(static_cast<double>(g.shift), static_cast<double>(asked.mantissa));
-    wide const d = two_sum(asked.extra, -shift.hi);
-    // Above the maximum by rounding alone, which takes 40 only beyond 1e8: as good as infinite, and still a number.
-    double const r = std::min(d.hi - k * ln2_high, 40.0), low = (d.lo - shift.lo) - k * ln2_low;
-    double const e = std::exp(r), biased = lane_sum<T>::above / 2;
-    add_total<T>(g.others, {(e + e * low) * biased, 0});
-}
-
-/// extra - m mantissa.
-template <class T>
-wide extra_below(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
-    wide const d = two_sum(asked.extra, -m.hi);
-    return {d.hi, d.lo - m.lo};
-}
-
-/// log(sum of exp((x - m) mantissa)) as hi + lo, with hi exact, the extra logit included. The sum is count + t, t being that
-/// of the others, and t is never rounded to the precision of 1, so that the confident class keeps its digits. NaN where m is
-/// infinite or a sum is NaN.
-template <class T>
-wide log_of(log_terms<T> const& g, request<T> const& asked) noexcept {
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
-    wide const factor = factor_of(g, asked.mantissa);
-    double const scale = std::ldexp(1.0, -exp_constants<T>::bias);
-    double const others = g.others.hi * scale, others_low = g.others.lo * scale;
-    wide t = {others / factor.hi, 0};
-    t.lo = (std::fma(-t.hi, factor.hi, others) + (others_low - t.hi * factor.lo)) / factor.hi;
-    double count = g.count;
-    if (asked.has_extra()) {
-        // Next to the maximum it is one of those that count, but for a little; above, by rounding of the maximum, it leads.
-        wide const d = extra_below(g, asked);
-        if (d.hi > 0.5) return {d.hi, d.lo + std::log1p((count + t.hi) * std::exp(-d.hi))};
-        bool const is_near = d.hi > -0.5;
-        double const e = std::exp(d.hi), more = is_near ? std::expm1(d.hi) : e;
-        count += is_near ? 1 : 0;
-        wide const both = two_sum(t.hi, more);
-        t = {both.hi, both.lo + t.lo + e * d.lo};
-    }
-    wide const sum = two_sum(count, t.hi);
-    int exponent = 0;
-    double f = std::frexp(sum.hi, &exponent);
-    if (f < 0.7) f *= 2, --exponent;
-    double const n = exponent;
-    return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t.lo) / sum.hi)};
-}
-
-/// log_of rounded to the type of the group.
-template <class T>
-T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked);
-    return static_cast<T>(log.hi + log.lo);
-}
-
-/// origin + m mantissa + log(sum of exp((x - m) mantissa)).
-template <class T>
-T log_sum_of(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked), m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
-    wide const start = two_sum(asked.origin, m.hi), sum = two_sum(start.hi, log.hi);
-    return static_cast<T>(sum.hi + (sum.lo + (start.lo + (log.lo + m.lo))));
 }
 
 SOFTAX_KERNELS_END
