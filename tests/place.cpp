@@ -335,4 +335,48 @@ TEST_CASE("past the caches", "[place]") {
     }
 }
 
+TEST_CASE("past the caches, side by side", "[place]") {
+    // The same for groups side by side, whose exponentials wait elsewhere: in panels of all heights, with gaps and without.
+    std::mt19937 random(10);
+    struct shape_of_panels {
+        index_t n, columns;
+    };
+    for (auto const [n, columns] : {shape_of_panels{5, 500000},
+                                    {47, 45008},
+                                    {64, 40000},
+                                    {1500, 1600},
+                                    {2048, 1040},
+                                    {9000, 272},
+                                    {10000, 250}}) {
+        auto const few = rows<float>(8, n, random);
+        array<bool> const where({n, 1}, true);
+        auto const x = view<float const>(few).permute({1, 0}).reshape({n, 1, 8}).broadcast_to({n, columns / 8 + 1, 8});
+        array<float> const a(x);
+        for (form const f : {form::softmax, form::log_softmax}) {
+            auto const alone = each_alone(f, few);
+            for (index_t const gap : {0, 1, 16}) {
+                index_t const pitch = columns + gap;
+                std::vector<float> memory(static_cast<std::size_t>(n * pitch + 16), 77.0f);
+                float* const to =
+                    memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) / sizeof(float);
+                view<float> const y(to, {n, columns}, {pitch, 1});
+                view<float const> const from(a.data(), {n, columns}, {a.size() / n, 1});
+                for (bool const is_masked : {false, true}) {
+                    if (is_masked) {
+                        run_into<float>(f, y, from, 0, softax::options{.where = where});
+                    } else {
+                        run_into<float>(f, y, from, 0);
+                    }
+                    for (index_t j = 0; j + 8 <= columns; j += 8) {
+                        require_same(alone, to + j, 1, pitch, text_of(f, n, "gap", gap));
+                    }
+                    for (index_t i = 0; i < n - 1; i += 7) {
+                        for (index_t k = 0; k < gap; ++k) REQUIRE(to[i * pitch + columns + k] == 77.0f);
+                    }
+                }
+            }
+        }
+    }
+}
+
 }  // namespace

@@ -155,7 +155,7 @@ private:
         bool const may_be_nan = run_kernel({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
         if (m.where != nullptr && may_be_nan) mend(s, m.where, after);
-        mover(m.y, static_cast<T const*>(s), out);
+        mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y});
     }
 
     static walked_axis of_extent(walked_axis a, index_t extent) noexcept {
@@ -169,7 +169,7 @@ private:
         } else if (m.where != nullptr) {
             masked_mover(to, m.x, m.where, axes, factor_);
         } else {
-            mover(to, m.x, axes);
+            mover(to, m.x, axes, {plan_.next_move(p_).x, 0});
         }
     }
 
@@ -194,9 +194,16 @@ private:
 
     /// Whether some result may be NaN.
     bool run_kernel(lattice<T const> x, lattice<T> y, index_t groups, mask<T> const& which = mask<T>()) noexcept {
-        extents const size = {p_.count, groups, plan_.is_large};
+        extents const size = {p_.count, groups, plan_.is_large, plan_.is_streamed};
         switch (plan_.which) {
             case plan::kernel::row: {
+                if (groups > 1 && p_.count <= row_block<Form, T>::longest) {
+                    row_block<Form, T> kernel(p_.count, asked_, which);
+                    if (plan_.is_streamed) kernel.stream();
+                    if (plan_.is_large) kernel.ask_ahead();
+                    kernel.kernel(x, y, groups);
+                    return kernel.has_nan();
+                }
                 row<Form, T> kernel(p_.count, asked_, which);
                 index_t const waiting = plan_.waiting_size(p_.count);
                 if (waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - waiting);
@@ -205,6 +212,7 @@ private:
                 return kernel.has_nan();
             }
             case plan::kernel::panel:
+                if (plan_.is_streamed) panel_.stream_from({scratch_.data(), plan_.inner_block});
                 panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
                 return panel_.has_nan();
             case plan::kernel::strip:

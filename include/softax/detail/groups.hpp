@@ -15,7 +15,8 @@ struct lattice {
 /// How many elements every group has, and how many groups there are.
 struct extents {
     index_t n, groups;
-    bool are_large;  // with others of the call more than caches keep, so that memory is asked for ahead of time
+    bool are_large;     // with others of the call more than caches keep, so that memory is asked for ahead of time
+    bool are_streamed;  // results are written past the caches
 };
 
 /// How far ahead runs of elements are asked for: what comes after one is often the next, and in memory.

@@ -4,18 +4,27 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// How far the memory is that is moved next; 0 where it may be in cache.
+struct reach {
+    index_t x = 0, y = 0;
+};
+
 /// y[0, n) = x[0, n).
 template <class To, class From>
-void move_run(To* y, From const* x, index_t n) noexcept {
+EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) noexcept {
     index_t i = 0;
-    if constexpr (std::same_as<To, From>) {
+    if constexpr (std::same_as<To, From> && std::floating_point<To>) {
+        if (next.x == 0 && next.y == 0) return void(std::copy_n(x, n, y));
+    }
+    if constexpr (std::same_as<To, From> && !std::floating_point<To>) {
         std::copy_n(x, n, y);
         return;
-    } else if constexpr (is_half_type<From> || is_half_type<To>) {
-        using P = packet<float>;
+    } else if constexpr (std::same_as<To, From> || is_half_type<From> || is_half_type<To>) {
+        using P = packet<std::conditional_t<is_half_type<From>, To, From>>;
+        if (n >= run_ahead) next = {run_ahead, run_ahead};
         for (; i + P::lanes <= n; i += P::lanes) {
-            prefetch(x + i + run_ahead);
-            if constexpr (is_half_type<To>) prefetch_to(y + i + run_ahead);
+            prefetch(x + i + next.x);
+            prefetch_to(y + i + next.y);
             P::load(x + i).store(y + i);
         }
     }
@@ -26,16 +35,18 @@ void move_run(To* y, From const* x, index_t n) noexcept {
 template <class To, class From>
 class mover {
 public:
-    mover(To* y, From const* x, walked_axes axes) noexcept : y_(y), x_(x), block_(take_rectangle(axes)) {
+    mover(To* y, From const* x, walked_axes axes, reach next = {}) noexcept
+        : y_(y), x_(x), next_(next), block_(take_rectangle(axes)) {
         for_each_place(axes, *this);
     }
-    void operator()(walked_axis const& at) const noexcept { move_rectangle(y_ + at.y, x_ + at.x, block_); }
+    void operator()(walked_axis const& at) const noexcept { move_rectangle(y_ + at.y, x_ + at.x, block_, next_); }
 
 private:
-    static void move_rectangle(To* y, From const* x, rectangle const& r) noexcept {
+    static void move_rectangle(To* y, From const* x, rectangle const& r, reach next) noexcept {
         constexpr index_t tile = 16;
         if (r.column.x == 1 && r.column.y == 1) {
-            for (index_t i = 0; i < r.row.extent; ++i) move_run(y + i * r.row.y, x + i * r.row.x, r.column.extent);
+            for (index_t i = 0; i < r.row.extent; ++i)
+                move_run(y + i * r.row.y, x + i * r.row.x, r.column.extent, next);
             return;
         }
         // Squares that fit go through registers, what is left of them element by element.
@@ -82,6 +93,7 @@ private:
 
     To* y_;
     From const* x_;
+    reach next_;
     rectangle block_;
 };
 

@@ -21,7 +21,21 @@ struct plan {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
         return moved + waiting_size(count);
     }
-    index_t waiting_size(index_t count) const noexcept { return is_streamed || is_masking ? rows_waiting * count : 0; }
+    index_t waiting_size(index_t count) const noexcept {
+        if (which != kernel::row) return is_streamed && which == kernel::panel ? count * inner_block : 0;
+        return is_streamed || is_masking ? rows_waiting * count : 0;
+    }
+
+    /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
+    reach next_move(partition const& p) const noexcept {
+        constexpr index_t rows = 8;
+        if (!is_large || p.outer.size + p.reduce.size == 0) return {};
+        bool const is_block = p.inner.extent == 1 ? p.outer.size > 0 : p.reduce.size == 0;
+        walked_axes const& axes = is_block ? p.outer : p.reduce;
+        walked_axis const& last = axes.at[axes.size - 1];
+        index_t const steps = is_block ? outer_block : rows;
+        return {steps * last.x, steps * last.y};
+    }
 
     template <form Form, class In, class Out>
     static plan of(partition const& p, call const& c, index_t parts) noexcept {
@@ -29,10 +43,16 @@ struct plan {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 17;
         plan chosen = kernel_of<Form, In, Out>(p, c, parts);
         bool const is_row = chosen.which == kernel::row && chosen.where != place::scratch;
+        bool const is_side_by_side = !is_row && chosen.where == place::direct && p.inner.extent > 1;
+        bool const is_panel = is_side_by_side && chosen.which == kernel::panel;
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         chosen.is_large = size >= large;
         chosen.is_masking = is_row && chosen.where == place::direct && c.is_masked;
-        chosen.is_streamed = is_row && Form != form::logsumexp && size >= 2 * large && is_past_cache<T>(p, c);
+        // Strips and panels write in pieces that the caches are slower with.
+        bool const pays = is_row ? size >= 2 * large && p.count <= longest_waiting<T>
+                                 : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
+        chosen.is_streamed = pays && Form != form::logsumexp && is_past_cache<T>(p, c);
+        if (is_panel && chosen.is_streamed) chosen.inner_block = waiting_columns<T>(p);
         return chosen;
     }
 
@@ -55,14 +75,35 @@ private:
         return std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / count, index_t{1}, some);
     }
 
+    /// Columns of a panel whose exponentials wait in a scratch; fewer where even a third-level cache would not keep them.
+    template <class T>
+    static index_t waiting_columns(partition const& p) noexcept {
+        constexpr index_t width = panel<T>::width, few = width / 4;
+        bool const fits =
+            p.inner.extent <= width || p.count * width * static_cast<index_t>(sizeof(T)) < 24 * scratch_bytes;
+        return std::min(p.inner.extent, fits ? width : few);
+    }
+
+    /// Whether they do: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
+    /// where rows are folded.
+    template <class T>
+    static bool is_waiting(partition const& p) noexcept {
+        constexpr index_t width = panel<T>::width;
+        index_t const columns = waiting_columns<T>(p), bytes = p.count * columns * static_cast<index_t>(sizeof(T));
+        bool const is_large = p.inner.extent > width || bytes >= scratch_bytes;
+        return is_large && bytes <= 64 * scratch_bytes && columns * sum_lanes > width;
+    }
+
     /// Whether the results of rows may be written past the caches: in whole cache lines, and not to where the input lies, which
     /// has just been read.
     template <class T>
     static bool is_past_cache(partition const& p, call const& c) noexcept {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
-        bool is_whole = p.count % line == 0 && c.is_aligned;
+        bool is_whole = (p.inner.extent > 1 ? p.inner.extent : p.count) % line == 0 && c.is_aligned;
         for (index_t k = 0; k < p.outer.size; ++k) is_whole = is_whole && p.outer.at[k].y % line == 0;
-        return is_whole && !c.is_in_place && p.count <= longest_waiting<T>;
+        for (index_t k = 0; k < p.reduce.size && p.inner.extent > 1; ++k)
+            is_whole = is_whole && p.reduce.at[k].y % line == 0;
+        return is_whole && !c.is_in_place;
     }
 };
 
@@ -150,7 +191,9 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         return {is_short ? strip : row, scratch, 1, 1};
     }
     // A scratch of as many columns as fit, or a scratch row where even a cache line of columns is too many.
-    index_t const fitting = std::max(scratch_bytes / static_cast<index_t>(sizeof(T)) / p.count, line);
+    // At least four of these while they fit in a larger cache: the memory between them is what takes time then.
+    index_t const least = p.count < (index_t{1} << 14) ? 4 * line : line;
+    index_t const fitting = std::max(scratch_bytes / static_cast<index_t>(sizeof(T)) / p.count / line * line, least);
     index_t const columns = std::min(width, fitting);
     index_t const inner_block = std::min(p.inner.extent, columns), outer_block = std::min(last, columns / inner_block);
     if (is_short) return {strip, scratch, outer_block, inner_block};

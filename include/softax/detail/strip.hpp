@@ -23,6 +23,7 @@ public:
                        mask<T> const& which) noexcept {
         strip s(asked);
         s.is_large_ = size.are_large;
+        s.is_streamed_ = size.are_streamed;
         for (index_t j = 0; j < size.groups; j += width) {
             index_t const live = std::min(width, size.groups - j);
             if (which) {
@@ -37,6 +38,7 @@ public:
                 s.store(y.from(j), size.n, live);
             }
         }
+        if (size.are_streamed) end_streaming();
         return s.has_nan();
     }
 
@@ -66,7 +68,11 @@ private:
     }
 
     void store(lattice<T> y, index_t n, index_t live) noexcept {
-        if (y.column == 1 && live == width) {
+        if (y.column == 1 && live == width && is_streamed_) {
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t p = 0; p < width; p += P::lanes) store_past_caches(&y(i, p), P::load(e_[i] + p));
+            }
+        } else if (y.column == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
                 for (index_t p = 0; p < width; p += P::lanes) P::load(e_[i] + p).store(&y(i, p));
             }
@@ -221,7 +227,7 @@ private:
 
     request<T> asked_;
     scaling<T> scale_;
-    bool is_large_ = false;
+    bool is_large_ = false, is_streamed_ = false;
     P seen_ = P::set(T(0));  // NaN where a group was
     alignas(64) T e_[short_group][width];
 };
