@@ -31,6 +31,7 @@
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
+//   detail/short_row    for very few of them
 //   detail/move         elements between strided memories, converted and masked
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/plan         which kernel, and where
@@ -61,6 +62,7 @@
 //   detail/normalizer_kernels maxima and sums of pieces
 //   detail/normalizer_state   maximum and the rest of the sum
 //   detail/normalizer_finish  what becomes of logits once the sum is known
+//   detail/normalizer_pieces  pieces of groups: what a mask leaves, long integers
 //   detail/normalizer_groups  a state for each group
 //   normalizer          the running state: push, merge, finish
 //   eigen               + Eigen objects as views, and back

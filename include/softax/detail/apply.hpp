@@ -193,7 +193,8 @@ private:
     }
 
     /// Whether some result may be NaN.
-    bool run_kernel(lattice<T const> x, lattice<T> y, index_t groups, mask<T> const& which = mask<T>()) noexcept {
+    bool run_kernel(lattice<T const> const& x, lattice<T> const& y, index_t groups,
+                    mask<T> const& which = mask<T>()) noexcept {
         extents const size = {p_.count, groups, plan_.is_large, plan_.is_streamed};
         switch (plan_.which) {
             case plan::kernel::row: {
@@ -216,7 +217,7 @@ private:
                 panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
                 return panel_.has_nan();
             case plan::kernel::strip:
-                return strip<T>::template kernel<Form>(x, y, size, asked_, which);
+                return short_groups<Form>(x, y, size, asked_, which);
         }
         return true;
     }

@@ -51,21 +51,23 @@ struct request {
 
     static request of(double scale, double extra) noexcept {
         using c = exp_constants<T>;
-        T factor = 1, mantissa = 1;
+        request r = {1, 1, 0, c::log2_e, c::wide, c::floor, 0};
         if (scale != 1) {
             int exponent = 0;
             T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
-            factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted);
-            mantissa = f == 0 ? T(1) : f;
+            r.factor = f == 0 ? T(0) : std::copysign(std::ldexp(T(1), exponent - 1), wanted);
+            r.mantissa = f == 0 ? T(1) : f;
+            r.log2_e_mantissa = c::log2_e * r.mantissa;
+            r.wide_over_mantissa = c::wide / r.mantissa;
+            r.floor_over_mantissa = c::floor / r.mantissa;
         }
-        request r = {factor, mantissa, 0, c::log2_e * mantissa, c::wide / mantissa, c::floor / mantissa, 0};
         r.set_extra(static_cast<double>(static_cast<T>(extra)));
         return r;
     }
 
     void set_extra(double logit) noexcept {
         extra = logit;
-        extra_over_mantissa = static_cast<T>(logit / static_cast<double>(mantissa));
+        extra_over_mantissa = static_cast<T>(mantissa == 1 ? logit : logit / static_cast<double>(mantissa));
     }
 
     bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }

@@ -15,6 +15,7 @@
 #include "panel_sums.hpp"
 #include "panel.hpp"
 #include "strip.hpp"
+#include "short_row.hpp"
 #include "move.hpp"
 #include "integers.hpp"
 #include "plan.hpp"

@@ -40,39 +40,35 @@ struct added {
 };
 
 /// The lower and the upper half of some lanes as one.
-template <class Combine, class Half, class Whole>
-EIGEN_ALWAYS_INLINE Half folded(Whole const& x) noexcept {
-    Half low, high;
-    __builtin_memcpy(&low, &x, sizeof low);
-    __builtin_memcpy(&high, reinterpret_cast<char const*>(&x) + sizeof low, sizeof high);
-    return Combine::of(low, high);
+template <class Combine, class V, std::size_t... I>
+EIGEN_ALWAYS_INLINE auto folded(V x, std::index_sequence<I...>) noexcept {
+    constexpr std::size_t half = sizeof...(I);
+    return Combine::of(__builtin_shufflevector(x, x, I...), __builtin_shufflevector(x, x, (half + I)...));
 }
 
 /// All lanes of x as one, as a tree of halves.
-template <class Combine, class T>
-EIGEN_ALWAYS_INLINE T folded_lanes(packet<T> x) noexcept {
-    typedef T half_type __attribute__((vector_size(SOFTAX_PACKET_BYTES / 2)));
-    typedef T sixteen_bytes __attribute__((vector_size(16)));
-    sixteen_bytes q;
-    if constexpr (SOFTAX_PACKET_BYTES == 64) {
-        q = folded<Combine, sixteen_bytes>(folded<Combine, half_type>(x.raw));
+template <class Combine, class V>
+EIGEN_ALWAYS_INLINE auto folded_lanes(V x) noexcept {
+    using T = std::remove_reference_t<decltype(x[0])>;
+    if constexpr (sizeof(V) > 16) {
+        return folded_lanes<Combine>(folded<Combine>(x, std::make_index_sequence<sizeof(V) / 2 / sizeof(T)>()));
+    } else if constexpr (sizeof(T) == 8) {
+        return Combine::of(x[0], x[1]);
     } else {
-        q = folded<Combine, sixteen_bytes>(x.raw);
+        return Combine::of(Combine::of(x[0], x[2]), Combine::of(x[1], x[3]));
     }
-    if constexpr (sizeof(T) == 8) return Combine::of(q[0], q[1]);
-    if constexpr (sizeof(T) == 4) return Combine::of(Combine::of(q[0], q[2]), Combine::of(q[1], q[3]));
 }
 
 /// The largest lane; where one is NaN, any of them or NaN.
 template <class T>
 EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
-    return folded_lanes<larger>(x);
+    return folded_lanes<larger>(x.raw);
 }
 
 /// The lanes of x, added.
 template <class T>
 EIGEN_ALWAYS_INLINE T sum_lane(packet<T> x) noexcept {
-    return folded_lanes<added>(x);
+    return folded_lanes<added>(x.raw);
 }
 
 SOFTAX_KERNELS_END
