@@ -16,7 +16,7 @@
 //   detail/isa          the instruction set of the flags, by name
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/packet_bits  what they do that Eigen has no name for
-//   detail/past_caches  stores that leave the caches alone
+//   detail/past_caches  memory asked for early, stores that leave the caches alone
 //   detail/x86          packets for regions of wider instruction sets
 //   detail/x86_lanes    what they do across lanes
 //   detail/choose       one of two packets, as bools in memory say

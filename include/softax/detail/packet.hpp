@@ -19,9 +19,18 @@
 #include "../dtype.hpp"
 #include "isa.hpp"
 
-// Lanes at the end of a row in one instruction: rows of 49 take half as long as through memory.
-#if defined(__AVX2__) && !defined(EIGEN_DONT_VECTORIZE)
+// What Eigen has no name for: lanes at the end of a row in one instruction (rows of 49 take half as long as through memory),
+// and conversions of half.
+#if !defined(EIGEN_DONT_VECTORIZE)
+#if defined(__AVX512F__)
+#define SOFTAX_HAS_AVX512 1
+#endif
+#if defined(__AVX2__)
 #define SOFTAX_HAS_MASKED_MEMORY 1
+#endif
+#if defined(__F16C__)
+#define SOFTAX_HAS_F16C 1
+#endif
 #endif
 
 namespace softax::detail {
@@ -50,8 +59,12 @@ struct packet {
     template <class H>
         requires is_half_type<H>
     EIGEN_STRONG_INLINE static packet load(H const* p) noexcept {
-#if defined(__F16C__)
-        if constexpr (has_f16c<H>) return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+#ifdef SOFTAX_HAS_AVX512
+        if constexpr (has_f16c<H, 64>)
+            return {_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
+#endif
+#ifdef SOFTAX_HAS_F16C
+        if constexpr (has_f16c<H, 32>) return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
 #endif
         if constexpr (has_halves<H>) {
             return {Eigen::internal::pcast<half_raw<H>, raw_type>(
@@ -66,9 +79,14 @@ struct packet {
     template <class H>
         requires is_half_type<H>
     EIGEN_STRONG_INLINE void store(H* p) const noexcept {
-#if defined(__F16C__)
+#ifdef SOFTAX_HAS_AVX512
+        if constexpr (has_f16c<H, 64>)
+            return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                                       _mm512_maskz_cvtps_ph(0xffff, raw, _MM_FROUND_TO_NEAREST_INT));
+#endif
+#ifdef SOFTAX_HAS_F16C
         constexpr int nearest = _MM_FROUND_TO_NEAREST_INT;
-        if constexpr (has_f16c<H>)
+        if constexpr (has_f16c<H, 32>)
             return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(raw, nearest));
 #endif
         if constexpr (has_halves<H>) {
@@ -84,7 +102,13 @@ struct packet {
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
         if (live == lanes) return load(p);
-#if defined(SOFTAX_HAS_MASKED_MEMORY)
+#ifdef SOFTAX_HAS_AVX512
+        if constexpr (is_long && sizeof(T) == 4)
+            return {_mm512_mask_loadu_ps(set(fill).raw, bits_of<__mmask16>(live), p)};
+        if constexpr (is_long && sizeof(T) == 8)
+            return {_mm512_mask_loadu_pd(set(fill).raw, bits_of<__mmask8>(live), p)};
+#endif
+#ifdef SOFTAX_HAS_MASKED_MEMORY
         if constexpr (is_masked_in_memory && sizeof(T) == 4) {
             __m256i const mask = mask_of(live);
             return {_mm256_blendv_ps(set(fill).raw, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask))};
@@ -111,7 +135,11 @@ struct packet {
     /// Writes the first live lanes and nothing else.
     EIGEN_STRONG_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
-#if defined(SOFTAX_HAS_MASKED_MEMORY)
+#ifdef SOFTAX_HAS_AVX512
+        if constexpr (is_long && sizeof(T) == 4) return _mm512_mask_storeu_ps(p, bits_of<__mmask16>(live), raw);
+        if constexpr (is_long && sizeof(T) == 8) return _mm512_mask_storeu_pd(p, bits_of<__mmask8>(live), raw);
+#endif
+#ifdef SOFTAX_HAS_MASKED_MEMORY
         if constexpr (is_masked_in_memory && sizeof(T) == 4) return _mm256_maskstore_ps(p, mask_of(live), raw);
         if constexpr (is_masked_in_memory && sizeof(T) == 8) return _mm256_maskstore_pd(p, mask_of(live), raw);
 #endif
@@ -136,7 +164,12 @@ struct packet {
     }
 
 private:
-#if defined(SOFTAX_HAS_MASKED_MEMORY)
+    static constexpr bool is_long = sizeof(raw_type) == 64;
+    template <class Bits>
+    EIGEN_STRONG_INLINE static Bits bits_of(index_t live) noexcept {
+        return static_cast<Bits>((1u << live) - 1u);
+    }
+#ifdef SOFTAX_HAS_MASKED_MEMORY
     static constexpr bool is_masked_in_memory = sizeof(raw_type) == 32;
     EIGEN_STRONG_INLINE static __m256i mask_of(index_t live) noexcept {
         if constexpr (sizeof(T) == 4)
@@ -146,9 +179,9 @@ private:
     }
 #endif
 
-    // Eigen 3.4.0 does not use this instruction with GCC.
-    template <class H>
-    static constexpr bool has_f16c = std::same_as<H, half> && sizeof(raw_type) == 32 && sizeof(T) == 4;
+    // Eigen 3.4.0 does not use this instruction with GCC, and has no way from and to half for AVX-512.
+    template <class H, std::size_t Bytes>
+    static constexpr bool has_f16c = std::same_as<H, half> && sizeof(raw_type) == Bytes && sizeof(T) == 4;
     // Eigen's type for the bits of a half type, and its packet where there is one of as many lanes.
     template <class H>
     using eigen_type = std::conditional_t<std::same_as<H, half>, Eigen::half, Eigen::bfloat16>;
@@ -202,26 +235,6 @@ EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<
 template <class T>
 EIGEN_STRONG_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
     return {Eigen::internal::pand(m.raw, Eigen::internal::pcmp_lt(limit.raw, Eigen::internal::pabs(m.raw)))};
-}
-
-/// Asks for the cache line at p, which need not exist. Always inline: GCC drops calls of functions that do nothing else.
-template <class T>
-EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(p);
-#else
-    Eigen::internal::prefetch(p);
-#endif
-}
-
-/// The same to write there.
-template <class T>
-EIGEN_ALWAYS_INLINE void prefetch_to(T* p) noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(p, 1);
-#else
-    Eigen::internal::prefetch(p);
-#endif
 }
 
 }  // namespace SOFTAX_ISA

@@ -1,4 +1,4 @@
-// past_caches: stores that leave the caches alone, for results larger than they are.
+// past_caches: asks for memory before it is needed, and stores that leave the caches alone, for results larger than they are.
 #pragma once
 
 #include "packet.hpp"
@@ -6,24 +6,42 @@
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
+/// Asks for the cache line at p, which need not exist. Always inline: GCC drops calls of functions that do nothing else.
+template <class T>
+EIGEN_ALWAYS_INLINE void prefetch([[maybe_unused]] T const* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#endif
+}
+
+/// The same to write there.
+template <class T>
+EIGEN_ALWAYS_INLINE void prefetch_to([[maybe_unused]] T* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 1);
+#endif
+}
+
 /// Writes x to an aligned place, past the caches where the target can.
 template <class T>
 EIGEN_STRONG_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
     [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename packet<T>::raw_type);
 #if defined(__clang__)
-    __builtin_nontemporal_store(x.raw, reinterpret_cast<typename packet<T>::raw_type*>(p));
-#elif defined(__AVX512F__)
+    return __builtin_nontemporal_store(x.raw, reinterpret_cast<typename packet<T>::raw_type*>(p));
+#endif
+#if defined(__AVX512F__)
     if constexpr (bytes == 64 && sizeof(T) == 4) return _mm512_stream_ps(p, x.raw);
     if constexpr (bytes == 64 && sizeof(T) == 8) return _mm512_stream_pd(p, x.raw);
-#elif defined(__AVX__)
+#endif
+#if defined(__AVX__)
     if constexpr (bytes == 32 && sizeof(T) == 4) return _mm256_stream_ps(p, x.raw);
     if constexpr (bytes == 32 && sizeof(T) == 8) return _mm256_stream_pd(p, x.raw);
-#elif defined(__SSE2__)
+#endif
+#if defined(__SSE2__)
     if constexpr (bytes == 16 && sizeof(T) == 4) return _mm_stream_ps(p, x.raw);
     if constexpr (bytes == 16 && sizeof(T) == 8) return _mm_stream_pd(p, x.raw);
-#else
-    x.store(p);
 #endif
+    x.store(p);
 }
 
 /// Ends a sequence of store_past_caches(): what was written is seen before anything that is written later.

@@ -186,6 +186,10 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (reads && is_direct && fit.panel_output()) return {panel, direct, 1, columns};
         if (is_moved_through && fit.panel_output()) return {panel, output, 1, columns};
     }
+    // What need only be converted to be folded stays as it lies.
+    if (!is_short && !is_wide_integer<In> && p.inner.extent > 1 && p.inner.extent < line && fit.panel_input()) {
+        return {panel, scratch, 1, p.inner.extent};
+    }
     // A group of integers by itself where each has an extra logit of its own.
     if (is_wide_integer<In> && c.extra != -std::numeric_limits<double>::infinity()) {
         return {is_short ? strip : row, scratch, 1, 1};

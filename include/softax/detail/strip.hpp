@@ -19,8 +19,8 @@ public:
     /// softmax or log_softmax of groups of n < short_group elements of x into y, or the logsumexp of group j into y.data[j].
     /// y may be x if both lattices are one. Whether some group was NaN.
     template <form Form>
-    static bool kernel(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
-                       mask<T> const& which) noexcept {
+    EIGEN_DONT_INLINE static bool kernel(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
+                                         mask<T> const& which) noexcept {
         strip s(asked);
         s.is_large_ = size.are_large;
         s.is_streamed_ = size.are_streamed;
