@@ -29,6 +29,7 @@
 //   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
 //   detail/panel_sums   the sums of the columns of a panel
+//   detail/panel_results  the last pass over a panel
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them

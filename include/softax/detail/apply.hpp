@@ -143,7 +143,11 @@ private:
             if (Form != form::logsumexp) out.push_back({a.extent, step * element, a.y, 0});
         }
         step = groups;
-        for (walked_axis const& a : {of_extent(last(), b.outer), of_extent(p_.inner, b.inner)}) {
+        // Runs that are shorter than packets are better transposed.
+        constexpr index_t narrow = 128 / static_cast<index_t>(sizeof(T));
+        walked_axis kept[] = {of_extent(last(), b.outer), of_extent(p_.inner, b.inner)};
+        if (b.inner < narrow) std::swap(kept[0], kept[1]);
+        for (walked_axis const& a : kept) {
             step /= a.extent;
             in.kept.push_back({a.extent, a.x, step * group, a.where});
             after.kept.push_back({a.extent, a.x, step * result, a.where});

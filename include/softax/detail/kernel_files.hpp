@@ -13,6 +13,7 @@
 #include "row_block.hpp"
 #include "long_row.hpp"
 #include "panel_sums.hpp"
+#include "panel_results.hpp"
 #include "panel.hpp"
 #include "strip.hpp"
 #include "short_row.hpp"

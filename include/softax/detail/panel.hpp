@@ -100,7 +100,7 @@ private:
             if (x_ahead_ > 0) prefetch(x.x.data + j + x_ahead_);
             largest = max(largest, x(j, lanes));
         }
-        largest.store(at_.m + j, lanes);
+        largest.store(at_.m + j, fold_ > 1 ? lanes : P::lanes);
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
@@ -168,9 +168,10 @@ private:
                 (P::load(equal) + (one - zero_where_equal(one, value, m))).store(equal, at.lanes);
             }
         }
-        // Lanes beyond the end have added what is not there.
-        sum.hi.store(hi, at.lanes);
-        sum.lo.store(lo, at.lanes);
+        // Lanes beyond the end have added what is not there, which only folded rows could take for theirs.
+        index_t const kept = fold_ > 1 ? at.lanes : P::lanes;
+        sum.hi.store(hi, kept);
+        sum.lo.store(lo, kept);
     }
 
     log_terms<T> terms_of(index_t j) const noexcept {
@@ -203,32 +204,11 @@ private:
             repeat(log_);
         }
         if constexpr (Form == form::logsumexp) return;
+        bool const is_log = Form == form::log_softmax;
+        panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        for (index_t i = 0; i < rows; ++i) finish_row<Form>(x.rows(i, 0), e[i], y[i], flat_);
-        if (rest > 0) finish_row<Form>(x.rows(rows, 0), e[rows], y[rows], rest);
-    }
-
-    template <form Form, class Source>
-    void finish_row(Source const& x, T const* e, T* y, index_t columns) noexcept {
-        index_t j = 0;
-        if (is_streamed_) {
-            for (; j + P::lanes <= columns; j += P::lanes) {
-                store_past_caches(y + j, result<Form>(x, e, j, P::lanes));
-            }
-        } else {
-            for (; j + P::lanes <= columns; j += P::lanes) result<Form>(x, e, j, P::lanes).store(y + j);
-        }
-        if (j < columns) result<Form>(x, e, j, columns - j).store(y + j, columns - j);
-    }
-
-    template <form Form, class Source>
-    EIGEN_ALWAYS_INLINE P result(Source const& x, T const* e, index_t j, index_t lanes) const noexcept {
-        if constexpr (Form == form::softmax) {
-            quotient<T> const by = {P::load(at_.shift + j), P::load(at_.floor + j)};
-            return by(P::load(e + j, lanes, T(0)));
-        } else {
-            return scale_.log_softmax(x(j, lanes), P::load(at_.m + j), P::load(log_ + j));
-        }
+        results.write(x, e, y, {rows, flat_});
+        if (rest > 0) results.write(x.rows(rows, 1), {e[rows], e.row}, {y[rows], y.row}, {1, rest});
     }
 
     static constexpr index_t lane_rows = 8;

@@ -134,7 +134,7 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
     for (index_t i = 0; i < axes.size; ++i) {
         if (axes.at[i].x == 1) row = i;
     }
-    if (axes.size > 0) r.row = axes.take(row);
+    if (axes.size > 0) r.row = axes.take_run(row);
     return r;
 }
 

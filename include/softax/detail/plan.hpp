@@ -170,6 +170,10 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     using enum kernel;
     using enum place;
     bool const is_short = p.count < short_group;
+    // Folded panels take some hundred nanoseconds each; small ones are better transposed together.
+    index_t const transposed = p.count * p.inner.extent * line * static_cast<index_t>(sizeof(T));
+    bool const is_small = p.inner.extent > 1 && p.inner.extent * line <= width && last >= line && p.count <= chunk &&
+                          transposed <= scratch_bytes;
     if (is_short) {
         if (reads && fit.is_short_fit()) {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, side_of<T>(p, parts)};
@@ -183,11 +187,12 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     } else {
         index_t const columns = std::min(p.inner.extent, width);
         bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask());
-        if (reads && is_direct && fit.panel_output()) return {panel, direct, 1, columns};
-        if (is_moved_through && fit.panel_output()) return {panel, output, 1, columns};
+        if (reads && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
+        if (is_moved_through && fit.panel_output() && !is_small) return {panel, output, 1, columns};
     }
     // What need only be converted to be folded stays as it lies.
-    if (!is_short && !is_wide_integer<In> && p.inner.extent > 1 && p.inner.extent < line && fit.panel_input()) {
+    if (!is_short && !is_small && !is_wide_integer<In> && p.inner.extent > 1 && p.inner.extent < line &&
+        fit.panel_input()) {
         return {panel, scratch, 1, p.inner.extent};
     }
     // A group of integers by itself where each has an extra logit of its own.
@@ -199,7 +204,9 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     index_t const least = p.count < (index_t{1} << 14) ? 4 * line : line;
     index_t const fitting = std::max(scratch_bytes / static_cast<index_t>(sizeof(T)) / p.count / line * line, least);
     index_t const columns = std::min(width, fitting);
-    index_t const inner_block = std::min(p.inner.extent, columns), outer_block = std::min(last, columns / inner_block);
+    index_t const inner_block = std::min(p.inner.extent, columns);
+    index_t const fit_outer = columns / inner_block,
+                  outer_block = std::min(last, fit_outer > line ? fit_outer / line * line : fit_outer);
     if (is_short) return {strip, scratch, outer_block, inner_block};
     bool const fills_packets = outer_block * inner_block >= line && p.count < (index_t{1} << 20);
     if (fills_packets && p.inner.extent > 1) return {panel, scratch, outer_block, inner_block};

@@ -54,6 +54,13 @@ private:
                 }
                 for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
             }
+        } else if (std::same_as<Mask, everything<T>> && x.column == 1) {
+            for (index_t i = 0; i < n; ++i) {
+                // Columns beyond the last repeat the first.
+                for (index_t p = 0; p < live; p += P::lanes) {
+                    P::load(&x(i, p), std::min(live - p, P::lanes), x(i, 0)).store(e_[i] + p);
+                }
+            }
         } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes && live == width) {
             for (index_t j = 0; j < width; j += P::lanes) load_groups(x.from(j), n, j, which.from(j));
         } else {
@@ -72,9 +79,11 @@ private:
             for (index_t i = 0; i < n; ++i) {
                 for (index_t p = 0; p < width; p += P::lanes) store_past_caches(&y(i, p), P::load(e_[i] + p));
             }
-        } else if (y.column == 1 && live == width) {
+        } else if (y.column == 1) {
             for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) P::load(e_[i] + p).store(&y(i, p));
+                for (index_t p = 0; p < live; p += P::lanes) {
+                    P::load(e_[i] + p).store(&y(i, p), std::min(live - p, P::lanes));
+                }
             }
         } else if (y.row == 1 && 2 * n >= P::lanes && live == width) {
             for (index_t j = 0; j < width; j += P::lanes) store_groups(&y(0, j), y.column, n, j);

@@ -1,0 +1,66 @@
+// panel_results: the last pass over a panel: what becomes of its elements once the sums of its columns are known.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// Elements of a panel: rows of columns.
+struct panel_extents {
+    index_t rows, columns;
+};
+
+/// What the results of a panel are made with.
+template <form Form, class T>
+struct panel_results {
+    using P = packet<T>;
+
+    /// For each column the quotient in two parts; for log_softmax the maximum and the negative logarithm.
+    T const *first, *second;
+    bool is_streamed;  // y is written past the caches: whole packets, aligned, not folded
+
+    /// y from the rows of x for log_softmax, of e for softmax, which may be y.
+    template <class Source>
+    void write(Source x, rows_at<T> e, rows_at<T> y, panel_extents const& size) const noexcept {
+        bool const is_whole = size.columns % P::lanes == 0;
+        if (is_streamed || (is_whole && y.row > size.columns)) {
+            for (index_t i = 0; i < size.rows; ++i, x.step()) write_row(x, e[i], y[i], size.columns);
+            return;
+        }
+        // The end of a row is written under a mask, which the beginning of the next, read too soon, would wait for.
+        constexpr index_t some = 8;
+        for (index_t i = 0; i < size.rows; i += some) {
+            index_t const rows = std::min(some, size.rows - i), whole = size.columns / P::lanes * P::lanes;
+            for (index_t j = 0; j < whole; j += P::lanes)
+                write_packets(x.rows(i, 1), {y[i], y.row}, rows, {j, P::lanes, 0});
+            if (!is_whole) write_packets(x.rows(i, 1), {y[i], y.row}, rows, {whole, size.columns - whole, 0});
+        }
+    }
+
+private:
+    template <class Source>
+    void write_row(Source const& x, T const* e, T* y, index_t columns) const noexcept {
+        for (index_t j = 0; j < columns; j += P::lanes) {
+            P const z = result(x, e + j, P::load(first + j), P::load(second + j), {j, P::lanes, 0});
+            is_streamed ? store_past_caches(y + j, z) : z.store(y + j);
+        }
+    }
+
+    template <class Source>
+    EIGEN_ALWAYS_INLINE void write_packets(Source x, rows_at<T> y, index_t rows,
+                                           place_of_sums const& at) const noexcept {
+        P const a = P::load(first + at.column), b = P::load(second + at.column);
+        T* to = y.data + at.column;
+        for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) result(x, to, a, b, at).store(to, at.lanes);
+    }
+
+    template <class Source>
+    EIGEN_ALWAYS_INLINE static P result(Source const& x, T const* e, P a, P b, place_of_sums const& at) noexcept {
+        if constexpr (Form == form::softmax) {
+            quotient<T> const by = {a, b};
+            return by(P::load(e, at.lanes, T(0)));
+        } else {
+            return x.scale.log_softmax(x(at.column, at.lanes), a, b);
+        }
+    }
+};
+
+SOFTAX_KERNELS_END
+#endif
