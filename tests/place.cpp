@@ -304,6 +304,24 @@ TEST_CASE("broadcast input", "[place]") {
     SUCCEED();
 }
 
+TEMPLATE_TEST_CASE("from every second element, up to the last of memory", "[place]", float, double, softax::half) {
+    // Packets of every second element must not reach for the one behind the last: a sanitizer sees it.
+    std::mt19937 random(11);
+    for (index_t const n : lengths()) {
+        auto const a = rows<TestType>(2, n, random);
+        for (form const f : forms) {
+            auto const alone = each_alone(f, a);
+            std::vector<TestType> memory(static_cast<std::size_t>(4 * n - 1));
+            for (index_t i = 0; i < 2 * n; ++i) memory[static_cast<std::size_t>(2 * i)] = a.data()[i];
+            view<TestType const> const x(memory.data(), {2, n}, {2 * n, 2});
+            require_same(alone, run<TestType>(f, x, -1).data(), alone.shape()[1], 1, text_of(f, n, "step", 2));
+            view<TestType const> const columns(memory.data(), {n, 2}, {2, 2 * n});
+            require_same(alone, run<TestType>(f, columns, 0).data(), 1, 2, text_of(f, n, "columns, step", 2));
+        }
+    }
+    SUCCEED();
+}
+
 TEST_CASE("past the caches", "[place]") {
     // Large results are written past the caches in whole lines, which rows that do not begin with one must not be.
     std::mt19937 random(9);

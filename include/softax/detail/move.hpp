@@ -31,6 +31,18 @@ EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) n
     for (; i < n; ++i) y[i] = static_cast<To>(x[i]);
 }
 
+/// y[i] = x[2 i] for 0 <= i < n. Reads nothing behind the last of them.
+template <class T>
+EIGEN_STRONG_INLINE void move_every_second(T* y, T const* x, index_t n) noexcept {
+    using P = packet<T>;
+    index_t i = 0;
+    for (; i + P::lanes < n; i += P::lanes) {
+        prefetch(x + 2 * i + run_ahead);
+        every_second(P::load(x + 2 * i), P::load(x + 2 * i + P::lanes)).store(y + i);
+    }
+    for (; i < n; ++i) y[i] = x[2 * i];
+}
+
 /// y = x over all axes.
 template <class To, class From>
 class mover {
@@ -48,6 +60,14 @@ private:
             for (index_t i = 0; i < r.row.extent; ++i)
                 move_run(y + i * r.row.y, x + i * r.row.x, r.column.extent, next);
             return;
+        }
+        if constexpr (std::same_as<From, To> && std::floating_point<To>) {
+            if (r.column.x == 2 && r.column.y == 1) {
+                for (index_t i = 0; i < r.row.extent; ++i) {
+                    move_every_second(y + i * r.row.y, x + i * r.row.x, r.column.extent);
+                }
+                return;
+            }
         }
         // Squares that fit go through registers, what is left of them element by element.
         constexpr bool is_vector = std::is_floating_point_v<To> && (std::same_as<From, To> || is_half_type<From>);

@@ -17,6 +17,16 @@ EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
     return lane[0];
 }
 
+/// a0 a2 ... b0 b2 ...
+template <class T>
+EIGEN_STRONG_INLINE packet<T> every_second(packet<T> a, packet<T> b) noexcept {
+    alignas(64) T lane[2 * packet<T>::lanes];
+    a.store(lane);
+    b.store(lane + packet<T>::lanes);
+    for (index_t l = 0; l < packet<T>::lanes; ++l) lane[l] = lane[2 * l];
+    return packet<T>::load(lane);
+}
+
 /// Keeps the optimizer from seeing through x. Only -ffast-math needs it: sums here must be done in the order written.
 template <class T>
 EIGEN_STRONG_INLINE T opaque(T x) noexcept {

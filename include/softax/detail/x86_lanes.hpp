@@ -24,6 +24,17 @@ EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept
     if constexpr (2 * Bit < packet<T>::lanes) transpose<T, 2 * Bit>(rows);
 }
 
+/// a0 a2 ... b0 b2 ...
+template <class T, std::size_t... I>
+EIGEN_ALWAYS_INLINE packet<T> every_second(packet<T> a, packet<T> b, std::index_sequence<I...>) noexcept {
+    return {__builtin_shufflevector(a.raw, b.raw, static_cast<int>(2 * I)...)};
+}
+
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> every_second(packet<T> a, packet<T> b) noexcept {
+    return every_second(a, b, std::make_index_sequence<static_cast<std::size_t>(packet<T>::lanes)>{});
+}
+
 /// How two lanes, or vectors of them, become one.
 struct larger {
     template <class V>
