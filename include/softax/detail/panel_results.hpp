@@ -37,10 +37,16 @@ struct panel_results {
 private:
     template <class Source>
     void write_row(Source const& x, T const* e, T* y, index_t columns) const noexcept {
-        for (index_t j = 0; j < columns; j += P::lanes) {
-            P const z = result(x, e + j, P::load(first + j), P::load(second + j), {j, P::lanes, 0});
-            is_streamed ? store_past_caches(y + j, z) : z.store(y + j);
+        if (is_streamed) {
+            for (index_t j = 0; j < columns; j += P::lanes) store_past_caches(y + j, whole_result(x, e, j));
+        } else {
+            for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, e, j).store(y + j);
         }
+    }
+
+    template <class Source>
+    EIGEN_ALWAYS_INLINE P whole_result(Source const& x, T const* e, index_t j) const noexcept {
+        return result(x, e + j, P::load(first + j), P::load(second + j), {j, P::lanes, 0});
     }
 
     template <class Source>
