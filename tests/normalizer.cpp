@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "family.hpp"
+#include "said.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -577,4 +578,268 @@ TEST_CASE("a row that arrives in pieces, in two passes, is the row", "[normalize
     for (index_t i = 0; i < x.size(); i += 101) {
         CHECK(reference::ulp_error(y(i), reference::expected_of(form::softmax, g, x(i))) <= 4);
     }
+}
+
+namespace {
+
+/// How a mask lies against an array of rank 3.
+enum class masking { none, full, along_last, per_row, nothing_left };
+constexpr masking maskings[] = {masking::none, masking::full, masking::along_last, masking::per_row,
+                                masking::nothing_left};
+
+array<bool> mask_of(masking how, softax::index_list const& shape, std::mt19937_64& random) {
+    switch (how) {
+        case masking::none:
+            return array<bool>::scalar(true);
+        case masking::full:
+            return said::mask(shape, random);
+        case masking::along_last:
+            return said::mask({shape[2]}, random);
+        case masking::per_row:
+            return said::mask({shape[0], shape[1], 1}, random);
+        case masking::nothing_left:
+            return array<bool>::scalar(false);
+    }
+    return array<bool>::scalar(true);
+}
+
+/// Results for an array and for its options, compared with the plain reference.
+template <class In>
+class judge_of {
+public:
+    judge_of(view<In const> const& a, unsigned reduced, softax::options const& o)
+        : a_(a), live_(a.shape(), true), reduced_(reduced), o_(said::rounded<In>(o.scale, o.extra)) {
+        if (o.where) live_ = array<bool>(o.where->broadcast_to(a.shape()));
+    }
+
+    template <class R>
+    void operator()(form f, array<R> const& found) const {
+        auto const expected = said::family(f, a_, live_, reduced_, o_);
+        REQUIRE(found.size() == static_cast<index_t>(expected.size()));
+        for (index_t i = 0; i < found.size(); ++i) {
+            auto const& right = expected[static_cast<std::size_t>(i)];
+            wide const error = reference::ulp_error(found.data()[i], right);
+            if (error <= reference::bound<R>(f)) continue;
+            FAIL_CHECK(name_of(f) << ", element " << i << ": " << found.data()[i] << " is not " << right.value);
+            return;
+        }
+    }
+
+private:
+    array<In> a_;
+    array<bool> live_;
+    unsigned reduced_;
+    reference::said o_;
+};
+
+template <class T>
+bool is_same_bits(normalizer_array<T> const& a, normalizer_array<T> const& b) {
+    return a.shape() == b.shape() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](auto const& x, auto const& y) { return is_same_bits(x, y); });
+}
+
+template <class R>
+bool is_same_bits(array<R> const& a, array<R> const& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), [](R x, R y) { return bits_of(x) == bits_of(y); });
+}
+
+softax::stream const one_thread(softax::device::cpu, 1), four_threads(softax::device::cpu, 4);
+
+/// Everything at once; in two pieces, the second first, each with its part of the mask.
+template <class In>
+void check_options(view<In const> const& a, unsigned reduced, softax::options const& o) {
+    using R = softax::result_type<In>;
+    INFO("shape " << softax::detail::text_of(a.shape()) << ", axes " << reduced << ", scale " << o.scale << ", extra "
+                  << o.extra << ", mask "
+                  << (o.where ? softax::detail::text_of(o.where->shape()) : std::string("none")));
+    auto const over = said::axes_of(reduced);
+    judge_of<In> const judge(a, reduced, o);
+    auto const n = softax::normalizers(a, over, o);
+    auto p = array<R>::uninitialized(a.shape()), l = p;
+    n.softmax_into(p, a, over, o);
+    n.log_softmax_into(l, a, over, o);
+    judge(form::logsumexp, n.logsumexp());
+    judge(form::softmax, p);
+    judge(form::log_softmax, l);
+
+    if (reduced != 0) {
+        index_t const axis = over[0], cut = a.shape()[axis] / 3;
+        softax::bounds const slices[] = {{.start = 0, .stop = cut}, {.start = cut}};
+        auto const of = [&](softax::bounds const& b) {
+            softax::options part = o;
+            if (o.where) part.where = o.where->broadcast_to(a.shape()).slice(axis, b);
+            return part;
+        };
+        auto first = of(slices[0]);
+        first.extra = -infinity<double>;
+        decltype(softax::normalizers(a, over, o)) pieces(n.shape());
+        pieces.push(a.slice(axis, slices[1]), over, of(slices[1]));
+        pieces.push(a.slice(axis, slices[0]), over, first);
+        for (auto const& b : slices) {
+            pieces.softmax_into(view(p).slice(axis, b), a.slice(axis, b), over, of(b));
+            pieces.log_softmax_into(view(l).slice(axis, b), a.slice(axis, b), over, of(b));
+        }
+        judge(form::logsumexp, pieces.logsumexp());
+        judge(form::softmax, p);
+        judge(form::log_softmax, l);
+    }
+}
+
+/// Every element its own, and what must not be read where the mask says so.
+template <class In>
+array<In> numbers_under(view<bool const> const& mask, softax::index_list const& shape, std::mt19937_64& random) {
+    auto a = array<In>::uninitialized(shape);
+    array<bool> const live(mask.broadcast_to(shape));
+    for (index_t i = 0; i < a.size(); ++i) {
+        a.data()[i] = said::number<In>(random);
+        if constexpr (!std::is_integral_v<In>) {
+            if (!live.data()[i]) a.data()[i] = static_cast<In>(i % 2 == 0 ? nan_of<float> : infinity<float>);
+        }
+    }
+    return a;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("masks, scales and extra logits over every set of axes, at once and in pieces", "[normalizer]",
+                   float, double, softax::half, softax::bfloat16, bool, std::int8_t, std::uint8_t, std::int16_t,
+                   std::uint16_t, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t) {
+    using In = TestType;
+    std::mt19937_64 random(21);
+    for (softax::index_list const& shape : {softax::index_list{3, 4, 5}, {2, 1, 7}, {0, 3, 2}, {4, 50, 18}}) {
+        if (is_slow_build && shape[0] == 4) continue;
+        for (masking const how : maskings) {
+            auto const mask = mask_of(how, shape, random);
+            auto const a = numbers_under<In>(mask, shape, random);
+            for (unsigned reduced = 0; reduced < 8; ++reduced) {
+                softax::options o = {.scale = reduced % 3 == 0 ? 1 : reduced % 3 == 1 ? -0.3 : 0.7};
+                if (random() % 3 == 0) o.extra = 0.5;
+                if (how != masking::none) o.where = mask;
+                check_options<In>(a, reduced, o);
+                if (o.where) o.where = o.where->broadcast_to(shape).slice(1, {.step = -2});
+                check_options<In>(view(a).slice(1, {.step = -2}), reduced, o);
+                if (o.where) o.where = o.where->transpose();
+                check_options<In>(view(a).slice(1, {.step = -2}).transpose(), reduced, o);
+            }
+        }
+    }
+}
+
+// A double has no room for the maximum of 64-bit integers, and a float none for their differences.
+TEMPLATE_TEST_CASE("integers are subtracted before they are rounded, in pieces too", "[normalizer]", std::int64_t,
+                   std::uint64_t) {
+    using limits = std::numeric_limits<TestType>;
+    TestType const far = TestType{1} << 62, wide_apart = TestType{1000000000000000000};
+    for (auto const& row : {std::vector<TestType>{far, far - 1, far - 3},
+                            {far + wide_apart, far},
+                            {limits::max(), limits::max() - 2, 0},
+                            {limits::lowest(), limits::lowest() + 1, limits::max()},
+                            {far, far - 1000, far - 1025}}) {
+        array<TestType> const a({1, 1, static_cast<index_t>(row.size())}, row);
+        for (double const scale : {1.0, -1.0, 0.3, -1e-3, 1e-18, 0.0}) {
+            check_options<TestType>(a, 4, {.scale = scale});
+            for (double const extra : {-5.0, 4e18, 4.6116860184273879e18, 1e30}) {
+                check_options<TestType>(a, 4, {.scale = scale, .extra = extra});
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[normalizer]", float, softax::half, std::int32_t,
+                   std::int64_t) {
+    using In = TestType;
+    using R = softax::result_type<In>;
+    std::mt19937_64 random(22);
+    for (softax::index_list const& shape : {softax::index_list{3, 160, 150}, {1, 3, 30000}, {2, 40000, 1}}) {
+        for (masking const how : {masking::none, masking::full, masking::along_last}) {
+            auto const mask = mask_of(how, shape, random);
+            auto const a = numbers_under<In>(mask, shape, random);
+            for (unsigned const reduced : {0u, 1u, 2u, 4u, 6u, 7u}) {
+                if (reduced < 2 && how != masking::none) continue;
+                INFO("shape " << softax::detail::text_of(shape) << ", axes " << reduced << ", masking " << int(how));
+                auto const over = said::axes_of(reduced);
+                softax::options o = {.scale = 0.7, .extra = 0.25};
+                if (how != masking::none) o.where = mask;
+                auto const n = softax::normalizers(a, over, o);
+                auto p = array<R>::uninitialized(shape), q = p;
+                n.softmax_into(p, a, over, o);
+                for (auto const& threads : {one_thread, four_threads}) {
+                    o.on = threads;
+                    CHECK(is_same_bits(softax::normalizers(a, over, o), n));
+                    n.softmax_into(q, a, over, o);
+                    CHECK(is_same_bits(p, q));
+                }
+            }
+        }
+    }
+}
+
+// Were pieces merged by whichever thread is done, some would be lost.
+TEST_CASE("pieces of one long row on several threads are all counted, once", "[normalizer]") {
+    for (int round = 0; round < 10; ++round) {
+        auto const n = softax::normalizers(array<float>({2000000}, 1.0f), -1, {.on = four_threads});
+        REQUIRE(n.data()->sum() == 2000000);
+    }
+}
+
+TEST_CASE("groups that a mask leaves empty, here or everywhere", "[normalizer]") {
+    float const inf = infinity<float>, nan = nan_of<float>;
+    array<float> const left = {{1, nan}, {2, 3}, {nan, nan}, {nan, 7}},
+                       right = {{4, 5}, {inf, nan}, {nan, inf}, {nan, 8}};
+    array<bool> const left_live = {{true, false}, {true, true}, {false, false}, {true, false}};
+    array<bool> const right_live = {{true, true}, {false, false}, {false, false}, {false, true}};
+    auto n = softax::normalizers(left, -1, {.where = left_live});
+    n.push(right, -1, {.where = right_live});
+    CHECK(n.data()[2].empty());
+    auto const sums = n.logsumexp();
+    CHECK(sums(0) == Catch::Detail::Approx(std::log(std::exp(1.0) + std::exp(4.0) + std::exp(5.0))));
+    CHECK(sums(1) == Catch::Detail::Approx(std::log(std::exp(2.0) + std::exp(3.0))));
+    CHECK(sums(2) == -inf);
+    CHECK(std::isnan(sums(3)));
+    auto p = left, l = right;
+    n.softmax_into(p, p, -1, {.where = left_live});
+    n.log_softmax_into(l, l, -1, {.where = right_live});
+    CHECK(p(0, 1) == 0);
+    CHECK(p(1, 0) + p(1, 1) == Catch::Detail::Approx(1));
+    CHECK((p(2, 0) == 0 && p(2, 1) == 0));
+    CHECK((std::isnan(p(3, 0)) && p(3, 1) == 0));  // what is left out of a group that is NaN is left out no less
+    CHECK((l(1, 0) == -inf && l(1, 1) == -inf && l(2, 0) == -inf && l(2, 1) == -inf));
+    CHECK((l(3, 0) == -inf && std::isnan(l(3, 1))));
+    // An extra logit belongs to every group, and once.
+    softax::options const o = {.where = left_live, .extra = 2, .keepdims = true};
+    auto const with_extra = softax::normalizers(left, -1, o);
+    CHECK(with_extra.shape() == softax::index_list{4});
+    CHECK(with_extra.logsumexp()(2) == 2);
+    p = left;
+    with_extra.softmax_into(p, p, -1, o);
+    CHECK((p(2, 0) == 0 && p(2, 1) == 0));
+    CHECK(p(0, 0) == Catch::Detail::Approx(1 / (1 + std::exp(1.0))));
+    CHECK(with_extra.logsumexp()(0) == Catch::Detail::Approx(std::log(std::exp(1.0) + std::exp(2.0))));
+    auto const no_elements = softax::normalizers(array<float>({2, 0}, 0.0f), -1, {.extra = 3});
+    CHECK(no_elements.logsumexp() == array<float>({2}, 3));
+    // A scale alone may stand where options stand.
+    auto const a = numbers<float>({5, 300});
+    CHECK(is_same_bits(softax::normalizers(a, -1, 0.3), softax::normalizers(a, -1, {.scale = 0.3})));
+    CHECK(is_same_bits(softax::normalizers(a, -1, {}), softax::normalizers(a, -1, 1)));
+}
+
+TEST_CASE("options that make no sense are refused before anything is pushed", "[normalizer]") {
+    auto const a = numbers<float>({3, 4});
+    array<std::int64_t> const i({3, 4}, 1);
+    array<bool> const live({3, 4}, true), other({4, 3}, true);
+    auto n = softax::normalizers(a, -1);
+    auto const before = n;
+    auto p = a;
+    REQUIRE_FAILS(n.push(a, -1, {.where = other}), std::invalid_argument, "(4, 3) cannot be broadcast to (3, 4)");
+    REQUIRE_FAILS(n.push(a, -1, {.scale = infinity<double>, .extra = 1}), std::invalid_argument, "scale");
+    REQUIRE_FAILS(n.softmax_into(p, a, -1, {.where = other}), std::invalid_argument, "(4, 3)");
+    REQUIRE_FAILS(n.softmax_into(p, a, -1, {.scale = nan_of<double>}), std::invalid_argument, "scale");
+    auto* const bytes = reinterpret_cast<bool*>(p.data());
+    view<bool const> const inside(bytes, {3, 4});
+    REQUIRE_FAILS(n.log_softmax_into(p, a, -1, {.where = inside}), std::invalid_argument, "where overlaps out");
+    CHECK(p == a);
+    CHECK(is_same_bits(n, before));
+    auto q = array<float>::uninitialized({4, 3});
+    auto const of_integers = softax::normalizers(i, -1);
+    REQUIRE_FAILS(of_integers.softmax_into(q, i, -1), std::invalid_argument, "out has shape");
 }

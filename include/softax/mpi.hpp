@@ -23,10 +23,6 @@ struct classes {
 
 namespace detail {
 
-[[noreturn]] inline void fail_mpi_options() {
-    throw std::invalid_argument("softax: softax::mpi takes scale, extra and keepdims of the options, not where and on");
-}
-
 [[noreturn]] inline void fail_target(index_t group, double owners) {
     throw std::out_of_range("softax: the target of group " + std::to_string(group) + " is a class that " +
                             (owners > 1 ? "several ranks hold" : "no rank holds"));
@@ -36,24 +32,17 @@ inline namespace SOFTAX_ISA {
 
 /// The normalizers of the slice of this rank; the extra logit is pushed on rank 0 alone.
 template <class In>
-normalizer_array<compute_type<In>> normalizers_of_slice(view<In const> const& a, axes const& over, MPI_Comm comm,
-                                                        options const& o) {
-    if (o.where || o.on) fail_mpi_options();
-    auto n = normalizers(a, over, o.scale);
+auto normalizers_of_slice(view<In const> const& a, axes const& over, MPI_Comm comm, options o) {
     int rank = 0;
     check_mpi("MPI_Comm_rank", MPI_Comm_rank(comm, &rank));
-    bool const has_extra = o.extra != -std::numeric_limits<double>::infinity();
-    if (rank == 0 && has_extra) {
-        for (auto& one : n) one.push(static_cast<compute_type<In>>(o.extra));
-    }
-    return n;
+    if (rank != 0) o.extra = options().extra;
+    return normalizers(a, over, o);
 }
 
 /// The normalizers of all ranks. prepare() is done in agreement: it checks and allocates what is needed afterwards.
 template <class In, class Prepare>
-normalizer_array<compute_type<In>> normalizers_of_all(view<In const> const& a, axes const& over, MPI_Comm comm,
-                                                      options const& o, Prepare prepare) {
-    using T = compute_type<In>;
+auto normalizers_of_all(view<In const> const& a, axes const& over, MPI_Comm comm, options const& o, Prepare prepare) {
+    using T = normalizer_type<In>;
     message_type<normalizer<T>> type;
     normalizer_array<T> n(0);
     in_agreement(comm, sizeof(T), [&] {
@@ -66,39 +55,35 @@ normalizer_array<compute_type<In>> normalizers_of_all(view<In const> const& a, a
     return n;
 }
 
-/// The offset of the target of each group in a slice of logits, or -1 where another rank holds it.
-template <class In, class Target>
-std::vector<index_t> target_offsets(view<In const> const& a, view<Target const> const& targets,
-                                    mpi::classes const& where) {
-    static_assert(integer<Target>, "softax: targets must be integers");
-    index_t const axis = canonical_axis(where.axis, a.rank());
-    index_t const extent = a.shape()[axis], stride = a.strides()[axis];
-    index_list shape = a.shape(), strides = a.strides();
-    shape.erase(axis), strides.erase(axis);
-    if (targets.shape() != shape) fail_shapes_differ("targets", targets.shape(), shape);
-    std::vector<index_t> offsets;
-    offsets.reserve(static_cast<std::size_t>(targets.size()));
-    for_each_offset({shape, targets.strides(), strides}, [&](index_t target, index_t group) {
-        index_t const i = any_integer(targets.data()[target]).value - where.first;
-        offsets.push_back(i >= 0 && i < extent ? group + i * stride : -1);
-    });
-    return offsets;
-}
-
-/// What this rank says of its slice in a cross entropy.
+/// What this rank says of its slice in a cross entropy. A target that the mask leaves out is NaN.
 template <class In, class Target>
 std::vector<group_message<compute_type<In>>> messages_of_slice(view<In const> const& a,
                                                                view<Target const> const& targets,
                                                                mpi::classes const& where,
-                                                               normalizer_array<compute_type<In>> const& n) {
-    auto const offsets = target_offsets(a, targets, where);
+                                                               normalizer_array<compute_type<In>> const& n,
+                                                               options const& o) {
+    static_assert(integer<Target>, "softax: targets must be integers");
+    index_t const axis = canonical_axis(where.axis, a.rank()), extent = a.shape()[axis];
+    if (targets.shape() != n.shape()) fail_shapes_differ("targets", targets.shape(), n.shape());
+    checked_options const checked(o, a.shape());
+    index_list const ys = spread_strides(targets.strides(), {axis}, a.rank());
+    index_list const none = index_list::filled(a.rank(), 0);
+    index_list const& wheres = checked.where ? checked.where->strides() : none;
     std::vector<group_message<compute_type<In>>> messages;
-    messages.reserve(offsets.size());
-    for (std::size_t group = 0; group < offsets.size(); ++group) {
-        bool const is_here = offsets[group] >= 0;
-        messages.push_back(
-            {n.data()[group], is_here ? static_cast<double>(a.data()[offsets[group]]) : 0.0, is_here ? 1.0 : 0.0});
-    }
+    messages.reserve(static_cast<std::size_t>(n.size()));
+    if (n.size() == 0) return messages;
+    for_each_place(group_axes::of(a.shape(), {axis}, {a.strides(), ys, &wheres}).kept, [&](walked_axis const& at) {
+        index_t const i = any_integer(targets.data()[at.y]).value - where.first;
+        bool const is_here = i >= 0 && i < extent;
+        double target = 0;
+        if (is_here) {
+            bool const is_live = !checked.where || checked.where->data()[at.where + i * wheres[axis]];
+            auto const x = static_cast<double>(a.data()[at.x + i * a.strides()[axis]]);
+            if (x == x) target = x;  // NaN is known of its group
+            if (!is_live) target = std::numeric_limits<double>::quiet_NaN();
+        }
+        messages.push_back({n.data()[messages.size()], target, is_here ? 1.0 : 0.0});
+    });
     return messages;
 }
 
@@ -112,22 +97,23 @@ inline namespace SOFTAX_ISA {
 /// reduced axes. Collective: every rank of comm calls it, with the same axes and options and with kept axes of one shape; a
 /// rank without elements gives a reduced axis the extent 0.
 ///
-/// a       as for softax::softmax(), of element type float, double or a half type; the same on all ranks.
-/// options scale and extra; the latter counts once, not once a rank. where and on are refused.
+/// a       as for softax::softmax(), of the same element type on all ranks.
+/// options as softax::softmax(). The mask is that of the slice; a group may be left out here and not elsewhere. The extra logit
+///         counts once, not once a rank. on shares out the work of this rank.
 /// throws  as softax::softmax(), on all ranks if on any: the error itself where it arose, std::runtime_error that names the
 ///         rank on the others; std::invalid_argument on all where kept shapes or types differ. Where memory ends after the
 ///         exchange only that rank throws. With MPI_ERRORS_RETURN the failure of a call to MPI throws std::runtime_error.
 /// bits    The exchange gives every rank the same bits, and elements their results by these alone. Another number of ranks
 ///         may change the last bit, within the bounds of softax::softmax(), which hold.
-/// cost    two passes over the slice; one MPI_Allreduce of 37 integers, and one of 24 bytes a group (40 for double).
+/// cost    two passes over the slice; one MPI_Allreduce of 37 integers, and one of 24 bytes a group (40 for double and
+///         integers of more than 16 bits).
 /// needs   machines of one byte order, between MPI_Init and MPI_Finalize.
 template <viewable A>
 array<result_type<element_of<A const>>> softmax(A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
     auto const from = detail::reading(a);
     array<result_type<element_of<A const>>> result;
     auto const prepare = [&] { result = array<result_type<element_of<A const>>>::uninitialized(from.shape()); };
-    auto const n = detail::normalizers_of_all(from, over, comm, o, prepare);
-    n.softmax_into(result, from, over, o.scale);
+    detail::normalizers_of_all(from, over, comm, o, prepare).softmax_into(result, from, over, o);
     return result;
 }
 
@@ -138,8 +124,7 @@ array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over
     auto const from = detail::reading(a);
     array<result_type<element_of<A const>>> result;
     auto const prepare = [&] { result = array<result_type<element_of<A const>>>::uninitialized(from.shape()); };
-    auto const n = detail::normalizers_of_all(from, over, comm, o, prepare);
-    n.log_softmax_into(result, from, over, o.scale);
+    detail::normalizers_of_all(from, over, comm, o, prepare).log_softmax_into(result, from, over, o);
     return result;
 }
 
@@ -154,7 +139,7 @@ array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over, 
     };
     auto const n = detail::normalizers_of_all(from, over, comm, o, prepare);
     for (index_t i = 0; i < n.size(); ++i) {
-        result.data()[i] = static_cast<element_of<A const>>(n.data()[i].logsumexp());
+        result.data()[i] = static_cast<result_type<element_of<A const>>>(n.data()[i].logsumexp());
     }
     return result;
 }
@@ -163,38 +148,39 @@ array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over, 
 template <detail::writable Out, viewable A>
 void softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
     auto const from = detail::reading(a);
-    auto const prepare = [&] { detail::check_out(view(out), from.shape(), from); };
-    auto const n = detail::normalizers_of_all(from, over, comm, o, prepare);
-    n.softmax_into(out, from, over, o.scale);
+    auto const prepare = [&] { detail::check_out_and_mask(view(out), from, o); };
+    detail::normalizers_of_all(from, over, comm, o, prepare).softmax_into(out, from, over, o);
 }
 
 /// log_softmax() into out; as softmax_into().
 template <detail::writable Out, viewable A>
 void log_softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
     auto const from = detail::reading(a);
-    auto const prepare = [&] { detail::check_out(view(out), from.shape(), from); };
-    auto const n = detail::normalizers_of_all(from, over, comm, o, prepare);
-    n.log_softmax_into(out, from, over, o.scale);
+    auto const prepare = [&] { detail::check_out_and_mask(view(out), from, o); };
+    detail::normalizers_of_all(from, over, comm, o, prepare).log_softmax_into(out, from, over, o);
 }
 
 /// -log(softmax at the target) of every group, the same on every rank: the loss of classes that are spread over the ranks.
 ///
-/// logits  the classes of this rank along where.axis, which number where.first onwards; the other axes are kept.
+/// logits  the classes of this rank along where.axis, which number where.first onwards; the other axes are kept. Of element type
+///         float, double, half or bfloat16.
 /// targets integers of the kept shape, the same on all ranks: the number of the right class among those of all ranks.
 /// throws  as softmax(), and std::out_of_range on all ranks where a target is a class of no rank or of several.
-/// error   at most 2.5 ULP, the confident class included. An infinitely unlikely target has the loss +inf.
+/// special A target at -inf has the loss +inf, and so has one that the mask leaves out.
+/// error   at most 2.5 ULP, the confident class included.
 /// cost    one pass over the slice; one MPI_Allreduce of 37 integers, and one of 40 bytes a group (56 for double).
 template <viewable A, viewable Targets>
 array<result_type<element_of<A const>>> cross_entropy(A const& logits, Targets const& targets, classes const& where,
                                                       MPI_Comm comm, options const& o = {}) {
     using T = compute_type<element_of<A const>>;
+    static_assert(!std::integral<element_of<A const>>, "softax: logits must be float, double, half or bfloat16");
     auto const from = detail::reading(logits);
     detail::message_type<detail::group_message<T>> type;
     std::vector<detail::group_message<T>> messages;
     array<result_type<element_of<A const>>> result;
     detail::in_agreement(comm, sizeof(T) + 100, [&] {
         auto const n = detail::normalizers_of_slice(from, where.axis, comm, o);
-        messages = detail::messages_of_slice(from, detail::reading(targets), where, n);
+        messages = detail::messages_of_slice(from, detail::reading(targets), where, n, o);
         result = array<result_type<element_of<A const>>>::uninitialized(n.shape());
         type.create();
         return n.shape();
@@ -203,7 +189,8 @@ array<result_type<element_of<A const>>> cross_entropy(A const& logits, Targets c
     for (index_t i = 0; i < result.size(); ++i) {
         auto const& m = messages[static_cast<std::size_t>(i)];
         if (m.owners != 1) detail::fail_target(i, m.owners);
-        T const log = m.n.log_softmax(static_cast<T>(m.target), o.scale);
+        T const log = std::isnan(m.target) ? -std::numeric_limits<T>::infinity()
+                                           : m.n.log_softmax(static_cast<T>(m.target), o.scale);
         result.data()[i] = static_cast<element_of<A const>>(T(0) - log);
     }
     return result;

@@ -103,6 +103,14 @@ private:
     detail::normalizer_state<T> state_;
 };
 
+namespace detail {
+
+/// A scale, and no braces.
+template <class Scale>
+concept number = std::is_arithmetic_v<Scale>;
+
+}  // namespace detail
+
 /// A normalizer for each group of an array.
 template <class T>
 class normalizer_array {
@@ -120,11 +128,17 @@ public:
     normalizer<T> const* begin() const noexcept { return data(); }
     normalizer<T> const* end() const noexcept { return data() + size(); }
 
-    /// The elements of a, as scale * a: more of every group. a has any strides and element type float, double or a half type
-    /// that is computed in T. throws as softmax(), and std::invalid_argument if the kept axes of a have another shape.
+    /// The elements of a that the mask of the options leaves, as scale * a: more of every group; and once a call the extra logit.
+    /// a has any strides and an element type of which normalizers() gives this one. On a stream, groups and pieces of long ones
+    /// are shared out; the bits are the same on any number of threads. throws as softmax(), and std::invalid_argument if the
+    /// kept axes of a have another shape.
     template <viewable A>
-    EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over = all_axes, double scale = 1) {
-        detail::push_groups(*this, detail::reading(a), over, scale);
+    EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over = all_axes, options const& o = {}) {
+        detail::push_groups(*this, detail::reading(a), over, o);
+    }
+    template <viewable A, detail::number Scale>
+    EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over, Scale scale) {
+        push(a, over, options{.scale = static_cast<double>(scale)});
     }
 
     /// Group by group. throws std::invalid_argument if the shapes differ.
@@ -140,18 +154,28 @@ public:
         return result;
     }
 
-    /// softmax of a, which holds some of the elements that were pushed, into out; as softax::softmax_into(). throws also if
-    /// the kept axes of a have another shape.
+    /// softmax of a, which holds some of the elements that were pushed, into out; as softax::softmax_into(). Give it the options
+    /// of the push, and of the mask the part for a: what that leaves out is exactly 0, also where nothing was pushed. An extra
+    /// logit has been pushed and is not looked at. throws also if the kept axes of a have another shape.
     template <detail::writable Out, viewable A>
-    EIGEN_ALWAYS_INLINE void softmax_into(Out&& out, A const& a, axes const& over = all_axes, double scale = 1) const {
-        detail::finish_groups<detail::form::softmax>(*this, view(out), detail::reading(a), {over, scale});
+    EIGEN_ALWAYS_INLINE void softmax_into(Out&& out, A const& a, axes const& over = all_axes,
+                                          options const& o = {}) const {
+        detail::finish_groups<detail::form::softmax>(*this, view(out), detail::reading(a), over, o);
+    }
+    template <detail::writable Out, viewable A, detail::number Scale>
+    EIGEN_ALWAYS_INLINE void softmax_into(Out&& out, A const& a, axes const& over, Scale scale) const {
+        softmax_into(out, a, over, options{.scale = static_cast<double>(scale)});
     }
 
-    /// log_softmax of a into out; as softmax_into().
+    /// log_softmax of a into out, -inf where the mask leaves an element out; as softmax_into().
     template <detail::writable Out, viewable A>
     EIGEN_ALWAYS_INLINE void log_softmax_into(Out&& out, A const& a, axes const& over = all_axes,
-                                              double scale = 1) const {
-        detail::finish_groups<detail::form::log_softmax>(*this, view(out), detail::reading(a), {over, scale});
+                                              options const& o = {}) const {
+        detail::finish_groups<detail::form::log_softmax>(*this, view(out), detail::reading(a), over, o);
+    }
+    template <detail::writable Out, viewable A, detail::number Scale>
+    EIGEN_ALWAYS_INLINE void log_softmax_into(Out&& out, A const& a, axes const& over, Scale scale) const {
+        log_softmax_into(out, a, over, options{.scale = static_cast<double>(scale)});
     }
 
 private:
@@ -159,16 +183,23 @@ private:
     std::vector<normalizer<T>> groups_;
 };
 
-/// The normalizers of the groups of scale * a over axes: normalizers(a, -1).data()[i] is that of row i.
+/// The normalizers of the groups of a over axes, with the options of softmax() but keepdims: normalizers(a, -1).data()[i] is that
+/// of row i.
+///
+/// a       as for softmax(). Half types, bool and integers of 8 and 16 bits give normalizer<float>; longer integers, of which
+///         float does not hold the maximum, normalizer<double>, and results in float all the same.
+/// special A group of which the mask leaves nothing, and that has no extra logit, is that of no elements: its logsumexp is -inf.
 template <viewable A>
-EIGEN_ALWAYS_INLINE normalizer_array<compute_type<element_of<A const>>> normalizers(A const& a,
-                                                                                    axes const& over = all_axes,
-                                                                                    double scale = 1) {
+EIGEN_ALWAYS_INLINE auto normalizers(A const& a, axes const& over = all_axes, options const& o = {}) {
     auto const from = detail::reading(a);
-    normalizer_array<compute_type<element_of<A const>>> result(
+    normalizer_array<detail::normalizer_type<element_of<A const>>> result(
         detail::reduced_shape(from.shape(), over.canonical(from.rank()), false));
-    result.push(from, over, scale);
+    result.push(from, over, o);
     return result;
+}
+template <viewable A, detail::number Scale>
+EIGEN_ALWAYS_INLINE auto normalizers(A const& a, axes const& over, Scale scale) {
+    return normalizers(a, over, options{.scale = static_cast<double>(scale)});
 }
 
 }  // namespace softax

@@ -6,6 +6,7 @@
 #endif
 #include "catch.hpp"
 #include "reference.hpp"
+#include "said.hpp"
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
 #endif
@@ -140,6 +141,44 @@ void check_family(array<T> const& a, unsigned reduced, index_t axis, split how) 
     CHECK(softax::mpi::logsumexp(slice, over, MPI_COMM_WORLD, {.keepdims = true}).rank() == a.rank());
 }
 
+/// The same with options, of which the mask is one of the whole array; each rank gives that of its slice.
+template <class T>
+void check_options(array<T> const& a, array<bool> const& live, softax::options o, split how) {
+    using R = softax::result_type<T>;
+    index_t const axis = 1;
+    unsigned const reduced = 6;
+    auto const over = said::axes_of(reduced);
+    auto const b = slice_of(how, a.shape()[axis]);
+    auto const slice = view<T const>(a).slice(axis, b);
+    o.where = view<bool const>(live).slice(axis, b);
+    auto const check = [&](form f, array<R> const& found) {
+        auto const expected = said::family(f, a, live, reduced, said::rounded<T>(o.scale, o.extra));
+        index_t const rows = a.shape()[0], inner = a.shape()[2], columns = a.shape()[axis];
+        bool const is_sum = f == form::logsumexp;
+        CHECK(found.size() == (is_sum ? rows : slice.size()));
+        for (index_t i = 0; i < found.size(); ++i) {
+            index_t const own = slice.shape()[axis] * inner;
+            index_t const place = is_sum ? i : i / own * columns * inner + *b.start * inner + i % own;
+            CHECK(reference::ulp_error(found.data()[i], expected[static_cast<std::size_t>(place)]) <=
+                  reference::bound<R>(f));
+        }
+    };
+    auto const sums = softax::mpi::logsumexp(slice, over, MPI_COMM_WORLD, o);
+    CHECK(is_same_everywhere(sums));
+    check(form::logsumexp, sums);
+    auto const p = softax::mpi::softmax(slice, over, MPI_COMM_WORLD, o);
+    check(form::softmax, p);
+    check(form::log_softmax, softax::mpi::log_softmax(slice, over, MPI_COMM_WORLD, o));
+    auto q = array<R>::uninitialized(p.shape());
+    softax::mpi::log_softmax_into(q, slice, over, MPI_COMM_WORLD, o);
+    check(form::log_softmax, q);
+    // On threads; a rank may have its own, which changes no bit.
+    static softax::stream const threads(softax::device::cpu, 2);
+    if (rank % 2 == 0) o.on = threads;
+    softax::mpi::softmax_into(q, slice, over, MPI_COMM_WORLD, o);
+    CHECK((p.size() == 0 || std::memcmp(p.data(), q.data(), static_cast<std::size_t>(p.size()) * sizeof(R)) == 0));
+}
+
 /// What a call threw on this rank: the beginning of its message after "softax: ".
 template <class Call>
 std::string error_of(Call call) {
@@ -195,6 +234,33 @@ TEMPLATE_TEST_CASE("NaN and infinities of one rank reach all of its group and no
     }
 }
 
+TEMPLATE_TEST_CASE("masks that differ from rank to rank, scales, and every kind of element", "[mpi]", float, double,
+                   softax::bfloat16, bool, std::int8_t, std::uint16_t, std::int32_t, std::int64_t, std::uint64_t) {
+    using T = TestType;
+    std::mt19937_64 random(31);
+    for (split const how : splits) {
+        auto a = array<T>::uninitialized({6, 30, 3});
+        auto live = said::mask(a.shape(), random);
+        auto const slice = slice_of(split::even, 30, 0);
+        for (index_t i = 0; i < a.size(); ++i) {
+            index_t const row = i / 90, column = i / 3 % 30;
+            if (row == 1) live.data()[i] = false;                  // left out everywhere
+            if (row == 2) live.data()[i] = column >= *slice.stop;  // on the first rank
+            if (row == 3) live.data()[i] = column == 29;           // on all but the last
+            a.data()[i] = said::number<T>(random);
+            if constexpr (!std::is_integral_v<T>) {
+                if (!live.data()[i]) a.data()[i] = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+                if (row == 4 && i % 90 == 17) a.data()[i] = static_cast<T>(-std::numeric_limits<float>::infinity());
+            }
+        }
+        for (double const scale : {1.0, -0.3}) {
+            check_options(a, live, {.scale = scale}, how);
+            check_options(a, live, {.scale = scale, .extra = 0.5}, how);
+        }
+        check_options(a, array<bool>(a.shape(), true), {.scale = 0.7}, how);
+    }
+}
+
 TEST_CASE("an extra logit counts once, however many ranks there are", "[mpi]") {
     double const scale = 0.3;
     auto const a = numbers<float>({3, 50});
@@ -240,6 +306,40 @@ TEMPLATE_TEST_CASE("cross entropy of classes that are spread over the ranks", "[
     }
 }
 
+TEMPLATE_TEST_CASE("classes that a mask leaves out have no share in the loss", "[mpi]", float, double) {
+    using T = TestType;
+    index_t const tokens = 40, vocabulary = 50, used = 43;  // the rest fills up the last rank
+    auto a = numbers<T>({tokens, vocabulary}, 5);
+    array<bool> live({tokens, vocabulary}, true);
+    array<int> targets({tokens}, 0);
+    for (index_t i = 0; i < tokens; ++i) {
+        targets(i) = static_cast<int>(i * 37 % used);
+        for (index_t j = 0; j < vocabulary; ++j) live(i, j) = j < used && (i != 2 || j == targets(i)) && i != 3;
+        for (index_t j = used; j < vocabulary; ++j) a(i, j) = std::numeric_limits<T>::quiet_NaN();
+    }
+    live(4, targets(4)) = false;
+    targets(5) = static_cast<int>(used);
+    a(6, targets(6)) = std::numeric_limits<T>::quiet_NaN();
+    array<bool> const turned(view<bool const>(live).transpose());
+    T const infinity = std::numeric_limits<T>::infinity();
+    for (double const scale : {1.0, -0.5}) {
+        auto const expected = said::family(form::log_softmax, a, live, 2u, said::rounded<T>(scale, 1.5));
+        for (split const how : splits) {
+            auto const b = slice_of(how, vocabulary);
+            softax::options const o = {.scale = scale, .where = view<bool const>(turned).slice(0, b), .extra = 1.5};
+            auto const loss = softax::mpi::cross_entropy(view<T const>(a).slice(1, b).transpose(), targets,
+                                                         {.axis = 0, .first = *b.start}, MPI_COMM_WORLD, o);
+            CHECK(is_same_everywhere(loss));
+            for (index_t i = 0; i < tokens; ++i) {
+                auto right = expected[static_cast<std::size_t>(i * vocabulary + targets(i))];
+                right = {-right.value, right.unit};
+                CHECK(reference::ulp_error(loss(i), right) <= 2.5L);
+            }
+            CHECK((loss(3) == infinity && loss(4) == infinity && loss(5) == infinity && std::isnan(loss(6))));
+        }
+    }
+}
+
 TEST_CASE("an error on one rank is an error on all", "[mpi]") {
     using softax::mpi::logsumexp;
     auto const a = numbers<float>({2, 10});
@@ -254,10 +354,21 @@ TEST_CASE("an error on one rank is an error on all", "[mpi]") {
             double const infinite = std::numeric_limits<double>::infinity();
             softax::mpi::log_softmax(a, 1, MPI_COMM_WORLD, {.scale = is_me ? infinite : 1.0});
         });
-        check_error(culprit, "not where", [&] {
+        check_error(culprit, "(2, 9) cannot be broadcast to (2, 10)", [&] {
             softax::options o;
-            if (is_me) o.where = view<bool const>(&mask, {2, 10}, {0, 0});
+            if (is_me) o.where = view<bool const>(&mask, {2, 9}, {0, 0});
             logsumexp(a, 1, MPI_COMM_WORLD, o);
+        });
+        check_error(culprit, "where overlaps out", [&] {
+            auto out = array<float>({2, 10}, 0.0f);
+            softax::options o;
+            if (is_me) o.where = view<bool const>(reinterpret_cast<bool*>(out.data()), {2, 10});
+            softax::mpi::softmax_into(out, a, 1, MPI_COMM_WORLD, o);
+        });
+        check_error(culprit, "cannot be broadcast", [&] {
+            softax::options o;
+            if (is_me) o.where = view<bool const>(&mask, {3}, {0});
+            softax::mpi::cross_entropy(a, array<int>({2}, 0), {.first = 10 * rank}, MPI_COMM_WORLD, o);
         });
         check_error(culprit, "out has shape", [&] {
             auto out = array<float>({2, is_me ? 11 : 10}, 0.0f);

@@ -6,11 +6,16 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
+#include <utility>
 
 #include "buffer.hpp"
+#include "isa.hpp"
+#include "partition.hpp"
 #include "traverse.hpp"
 
 namespace softax::detail {
+inline namespace SOFTAX_ISA {
 
 /// Elements of a piece: in cache between two passes, and many beside what is done once a piece.
 inline constexpr index_t piece_size = 8192;
@@ -19,124 +24,178 @@ inline constexpr index_t piece_size = 8192;
 /// they do not all fall into the same places of a cache.
 inline constexpr index_t groups_at_once = 16, pitch_extra = 16;
 
-/// The axes of two memories of one shape, parted into kept ones and those along which groups lie.
+/// The axes of a shape, parted into kept ones and those along which groups lie; at least one of each.
 struct group_axes {
-    tandem kept, reduced;
+    walked_axes kept, reduced;
 
-    /// reduced holds ascending axes; to and from are the strides of the memories.
-    static group_axes of(index_list const& shape, index_list const& reduced, index_list const& to,
-                         index_list const& from) {
-        tandem parts[2];
+    /// reduced holds ascending axes.
+    static group_axes of(index_list const& shape, index_list const& reduced, walked_strides const& strides) {
+        group_axes axes;
         for (index_t axis = 0, next = 0; axis < shape.size(); ++axis) {
             bool const is_reduced = next < reduced.size() && reduced[next] == axis;
             if (is_reduced) ++next;
-            tandem& part = parts[is_reduced];
-            part.shape.push_back(shape[axis]);
-            part.to.push_back(to[axis]);
-            part.from.push_back(from[axis]);
+            index_t const where = strides.where != nullptr ? (*strides.where)[axis] : 0;
+            (is_reduced ? axes.reduced : axes.kept).push_back({shape[axis], strides.x[axis], strides.y[axis], where});
         }
-        for (tandem& part : parts) {
-            part = collapse(part);
-            if (part.shape.empty()) part = {{1}, {1}, {1}};
+        for (walked_axes* part : {&axes.kept, &axes.reduced}) {
+            if (part->size == 0) part->at[part->size++] = {1, 1, 1, 1};
         }
-        return {parts[0], parts[1]};
+        return axes;
     }
 };
 
-/// Calls visit(offset_to, offset_from, place, n) for each run of n elements, along the last axis, that makes up the elements
-/// [first, first + count) of a shape in row-major order; place counts from first.
+/// at and count steps along an axis.
+constexpr walked_axis moved(walked_axis at, walked_axis const& along, index_t count) noexcept {
+    at.x += count * along.x, at.y += count * along.y, at.where += count * along.where;
+    return at;
+}
+
+/// Calls visit(offset, place, n) for each run of n elements, along the last axis, that makes up the elements
+/// [first, first + count) of axes in row-major order; place counts from first.
 template <class Visit>
-void for_each_run(tandem const& t, index_t first, index_t count, Visit visit) {
-    index_t const last = t.shape.size() - 1, extent = t.shape[last];
+void for_each_run(walked_axes const& axes, index_t first, index_t count, Visit visit) {
+    walked_axis const& last = axes.at[axes.size - 1];
     for (index_t place = 0; place < count;) {
-        index_t const begin = (first + place) % extent, n = std::min(count - place, extent - begin);
-        index_t to = begin * t.to[last], from = begin * t.from[last], rest = (first + place) / extent;
-        for (index_t axis = last - 1; axis >= 0; --axis) {
-            index_t const index = rest % t.shape[axis];
-            rest /= t.shape[axis];
-            to += index * t.to[axis];
-            from += index * t.from[axis];
+        index_t const begin = (first + place) % last.extent, n = std::min(count - place, last.extent - begin);
+        walked_axis at = moved({1, 0, 0, 0}, last, begin);
+        index_t rest = (first + place) / last.extent;
+        for (index_t axis = axes.size - 2; axis >= 0; --axis) {
+            at = moved(at, axes.at[axis], rest % axes.at[axis].extent);
+            rest /= axes.at[axis].extent;
         }
-        visit(to, from, place, n);
+        visit(at, place, n);
         place += n;
     }
 }
 
-/// Brings the groups of the memory at from, and of one of the same shape at to if anything is to be written there.
-template <class T, class Out, class In>
-class group_walk {
-    static constexpr bool writes = !std::is_const_v<Out>;
+/// The elements x[0, n) of a group, what the mask says of them if there is one, and room for results. y may be x.
+template <class X, class Y>
+struct group_piece {
+    index_t group, number, n;
+    X const* x;
+    Y* y;
+    bool const* where;
+};
 
+/// Brings the groups of the memory at x, as X, piece by piece, and writes results of type Y to that at y, unless y is null. Then
+/// pieces have room only where there is a mask or results are of another type.
+template <class X, class Y, class In, class Out>
+class group_walk {
 public:
-    group_walk(group_axes const& axes, Out* to, In const* from)
-        : reduced_(axes.reduced), outer_(axes.kept), to_(to), from_(from), count_(size_of(axes.reduced.shape)) {
+    group_walk(group_axes const& axes, In const* x, Out* y, bool const* where)
+        : reduced_(axes.reduced), outer_(axes.kept), x_(x), y_(y), where_(where), count_(axes.reduced.count()) {
         // The last kept axis is walked in blocks of groups, those left of it one by one.
-        index_t const axis = outer_.shape.size() - 1;
-        extent_ = outer_.shape[axis], to_step_ = outer_.to[axis], from_step_ = outer_.from[axis];
-        outer_.shape.erase(axis), outer_.to.erase(axis), outer_.from.erase(axis);
-        bool const is_run = reduced_.shape.size() == 1 && reduced_.from[0] == 1 && reduced_.to[0] == 1;
-        is_direct_ = is_run && std::same_as<In, T> && std::same_as<std::remove_const_t<Out>, T>;
-        block_ = is_direct_ ? 1 : std::min(groups_at_once, extent_);
+        last_ = outer_.take(outer_.size - 1);
+        walked_axis const& run = reduced_.at[0];
+        bool const is_run = reduced_.size == 1;
+        has_x_ = std::same_as<In, X> && is_run && run.x == 1;
+        has_y_ = std::same_as<Out, Y> && is_run && run.y == 1 && y != nullptr;
+        has_where_ = where == nullptr || (is_run && run.where == 1);
+        bool const is_direct = has_x_ && has_where_ && (has_y_ || y == nullptr);
+        index_t const at_once = is_direct ? piece_size / std::max(count_, index_t{1}) : groups_at_once;
+        block_ = std::max(std::min(last_.extent, at_once), index_t{1});
+        blocks_ = (last_.extent + block_ - 1) / block_;
+        pieces_ = (count_ + piece_size - 1) / piece_size;
         pitch_ = std::min(count_, piece_size) + pitch_extra;
-        scratch_ = buffer<T>(is_direct_ ? 0 : block_ * pitch_);
     }
 
-    /// work(group, x, y, n) for each piece x[0, n) of each group, groups in row-major order of the kept axes, pieces in order.
-    /// What it writes to y[0, n) goes where the piece lies in the memory at to; x may be y.
+    /// Pieces of a group, and all visits of blocks of groups, which may be made in any order.
+    index_t pieces() const noexcept { return pieces_; }
+    index_t visits() const noexcept { return outer_.count() * blocks_ * pieces_; }
+
+    /// work(group_piece) for each piece of the visits [first, end). Groups are numbered in row-major order of the kept axes.
     template <class Work>
-    void operator()(Work work) {
-        if (count_ == 0) return;
-        index_t group = 0;
-        for_each_offset(outer_, [&](index_t to, index_t from) {
-            for (index_t o = 0; o < extent_; o += block_) {
-                index_t const groups = std::min(block_, extent_ - o);
-                for (index_t i = 0; i < count_; i += piece_size) {
-                    place const at = {to + o * to_step_, from + o * from_step_, i, std::min(piece_size, count_ - i)};
-                    if (is_direct_) {
-                        directly(at, group, work);
-                    } else {
-                        through_scratch(at, group, groups, work);
-                    }
-                }
-                group += groups;
+    void operator()(index_t first, index_t end, Work&& work) const {
+        index_t const size = block_ * pitch_, y_pitch = y_ == nullptr ? 0 : pitch_;
+        bool const is_one = std::same_as<X, Y> && !has_x_;
+        bool const needs_y = y_ == nullptr ? where_ != nullptr || !std::same_as<X, Y> : !has_y_;
+        buffer<X> x(has_x_ ? 0 : size);
+        buffer<Y> y(!needs_y || is_one ? 0 : std::max(block_ * y_pitch, pitch_));
+        buffer<bool> where(has_where_ ? 0 : size);
+        rows<Y> room = {y.data(), y_pitch};
+        if constexpr (std::same_as<X, Y>) {
+            if (is_one) room = {x.data(), pitch_};
+        }
+        for (index_t v = first; v < end; ++v) {
+            place const at = place_of(v);
+            auto const xs = brought(x.data(), x_, &walked_axis::x, at);
+            auto const wheres = where_ ? brought(where.data(), where_, &walked_axis::where, at) : rows<bool const>{};
+            if constexpr (std::same_as<Out, Y>) {
+                if (has_y_) room = {y_ + at.offset.y + at.first, last_.y};
             }
-        });
+            for (index_t j = 0; j < at.groups; ++j) {
+                work(group_piece<X, Y>{at.group + j, at.piece, at.n, xs(j), room(j), wheres(j)});
+            }
+            if (y_ != nullptr && !has_y_) take_back(room, at);
+        }
     }
 
 private:
-    struct place {
-        index_t to, from;  // of the first group
-        index_t first, n;  // the piece
+    /// The pieces of the groups of a block.
+    template <class T>
+    struct rows {
+        T* data = nullptr;
+        index_t pitch = 0;
+
+        T* operator()(index_t j) const noexcept { return data == nullptr ? nullptr : data + j * pitch; }
     };
 
-    template <class Work>
-    void directly(place const& at, index_t group, Work& work) {
-        if constexpr (std::same_as<In, T> && std::same_as<std::remove_const_t<Out>, T>) {
-            work(group, from_ + at.from + at.first, to_ + at.to + at.first, at.n);
+    struct place {
+        walked_axis offset;       // of the first group
+        index_t group, groups;    // its number; how many
+        index_t piece, first, n;  // of each group, its elements [first, first + n)
+    };
+
+    place place_of(index_t v) const noexcept {
+        auto const take_digit = [&v](index_t base) {
+            if (v < base) return std::exchange(v, 0);
+            index_t const digit = v % base;
+            v /= base;
+            return digit;
+        };
+        place p = {};
+        p.piece = take_digit(pieces_);
+        p.first = p.piece * piece_size;
+        p.n = std::min(piece_size, count_ - p.first);
+        index_t const begin = take_digit(blocks_) * block_;
+        p.group = v * last_.extent + begin;
+        p.groups = std::min(block_, last_.extent - begin);
+        p.offset = moved({1, 0, 0, 0}, last_, begin);
+        for (index_t k = outer_.size - 1; k >= 0; --k) {
+            p.offset = moved(p.offset, outer_.at[k], take_digit(outer_.at[k].extent));
         }
+        return p;
     }
 
-    template <class Work>
-    void through_scratch(place const& at, index_t group, index_t groups, Work& work) {
-        T* const s = scratch_.data();
-        index_t const n = at.n;
-        for_each_run(reduced_, at.first, n, [&](index_t, index_t run, index_t i, index_t length) {
-            copy_block(s + i, pitch_, 1, from_ + at.from + run, from_step_, reduced_.from.back(), groups, length);
+    /// The pieces in place if there is no scratch, else there.
+    template <class T, class From>
+    rows<T const> brought(T* scratch, From const* from, index_t walked_axis::*stride, place const& p) const {
+        from += p.offset.*stride;
+        if constexpr (std::same_as<T, From>) {
+            if (scratch == nullptr) return {from + p.first, last_.*stride};
+        }
+        index_t const column = reduced_.at[reduced_.size - 1].*stride;
+        for_each_run(reduced_, p.first, p.n, [&](walked_axis const& run, index_t i, index_t n) {
+            copy_block(scratch + i, pitch_, 1, from + run.*stride, last_.*stride, column, p.groups, n);
         });
-        for (index_t j = 0; j < groups; ++j) work(group + j, s + j * pitch_, s + j * pitch_, n);
-        if constexpr (writes) {
-            for_each_run(reduced_, at.first, n, [&](index_t run, index_t, index_t i, index_t length) {
-                copy_block(to_ + at.to + run, to_step_, reduced_.to.back(), s + i, pitch_, 1, groups, length);
-            });
-        }
+        return {scratch, pitch_};
     }
 
-    tandem reduced_, outer_;
-    Out* to_;
-    In const* from_;
-    index_t count_, extent_, to_step_, from_step_, block_, pitch_;
-    bool is_direct_;
-    buffer<T> scratch_;
+    void take_back(rows<Y> const& room, place const& p) const {
+        index_t const column = reduced_.at[reduced_.size - 1].y;
+        for_each_run(reduced_, p.first, p.n, [&](walked_axis const& run, index_t i, index_t n) {
+            copy_block(y_ + p.offset.y + run.y, last_.y, column, room.data + i, pitch_, 1, p.groups, n);
+        });
+    }
+
+    walked_axes reduced_, outer_;
+    walked_axis last_ = {1, 0, 0, 0};
+    In const* x_;
+    Out* y_;
+    bool const* where_;
+    index_t count_, block_ = 1, blocks_ = 1, pieces_ = 0, pitch_ = 0;
+    bool has_x_ = false, has_y_ = false, has_where_ = false;  // handed over in place
 };
 
+}  // namespace SOFTAX_ISA
 }  // namespace softax::detail

@@ -109,20 +109,20 @@ finishing<T> finishing_of(normalizer_state<T> const& s, double scale) noexcept {
             -static_cast<T>(log_and_rest.hi + log_and_rest.lo)};
 }
 
-/// y[0, n) of x[0, n), given the whole group; y may be x.
+/// y[0, n) of x[0, n), given the whole group and the mask, if there is one; y may be x.
 template <form Form, class T>
-void finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
+void finish(T const* x, T* y, bool const* where, index_t n, finishing<T> const& f) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_finish<Form>(x, y, n, f);
+            return avx512::run_finish<Form>(x, y, where, n, f);
         case instruction_set::avx2:
-            return avx2::run_finish<Form>(x, y, n, f);
+            return avx2::run_finish<Form>(x, y, where, n, f);
         case instruction_set::flags:
             break;
     }
 #endif
-    run_finish<Form>(x, y, n, f);
+    run_finish<Form>(x, y, where, n, f);
 }
 
 }  // namespace SOFTAX_ISA

@@ -24,10 +24,16 @@ piece<T> sums_of(T const* x, index_t n, T m, request<T> const& asked) noexcept {
             sums.count, sums.sum.hi,      sums.sum.lo};
 }
 
-/// What x[0, n), n >= 1, adds to a normalizer of scale * x. Where the maximum is not finite only that is answered.
+/// What x[0, n), n >= 1, adds to a normalizer of scale * x. Where the maximum is not finite only that is answered. What a mask
+/// leaves out, if there is one, is -inf on its way to y.
 template <class T>
-piece<T> run_piece(T const* x, index_t n, double scale) noexcept {
-    auto const asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
+piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
+    auto asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
+    if (where != nullptr) {
+        mask<T> const which = {{}, packet<T>::set(std::exchange(asked.factor, T(1)))};
+        which.copy(y, x, where, n);
+        x = y;
+    }
     auto const factors = scaling<T>::of(asked);
     bool const is_scaled = asked.is_scaled();
     T const m = is_scaled ? piece_max<way::general>(x, n, factors) : piece_max<way::plain>(x, n, factors);
@@ -70,11 +76,18 @@ void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
     }
 }
 
-/// run_finish with the exponential that the call and its maximum need.
+/// run_finish with the exponential that the call and its maximum need; 0, or its logarithm, where the mask leaves an element out,
+/// if there is a mask.
 template <form Form, class T>
-void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
+void run_finish(T const* x, T* y, bool const* where, index_t n, finishing<T> const& f) noexcept {
     bool const is_plain = static_cast<T>(f.scale) == T(1) && f.shift == T(0);
     is_plain ? run_finish<Form, way::plain>(x, y, n, f) : run_finish<Form, way::general>(x, y, n, f);
+    if (where == nullptr) return;
+    using P = packet<T>;
+    P const nothing = P::set(Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
+    index_t i = 0;
+    for (; i + P::lanes <= n; i += P::lanes) chosen(where + i, P::load(y + i), nothing).store(y + i);
+    if (i < n) chosen(where + i, n - i, P::load(y + i, n - i, T(0)), nothing).store(y + i, n - i);
 }
 
 SOFTAX_KERNELS_END

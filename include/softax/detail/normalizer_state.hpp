@@ -119,18 +119,18 @@ normalizer_state<T> state_of(wide x, double count) noexcept {
 
 /// run_piece of the instruction set in use.
 template <class T>
-piece<T> piece_of(T const* x, index_t n, double scale) noexcept {
+piece<T> piece_of(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_piece(x, n, scale);
+            return avx512::run_piece(x, y, where, n, scale);
         case instruction_set::avx2:
-            return avx2::run_piece(x, n, scale);
+            return avx2::run_piece(x, y, where, n, scale);
         case instruction_set::flags:
             break;
     }
 #endif
-    return run_piece(x, n, scale);
+    return run_piece(x, y, where, n, scale);
 }
 
 /// run_term of the instruction set in use.
@@ -206,7 +206,7 @@ template <class T>
 normalizer_state<T> with_row(normalizer_state<T> s, T const* x, index_t n, double scale) noexcept {
     for (index_t i = 0; i < n; i += piece_size) {
         index_t const length = std::min(piece_size, n - i);
-        s = merged(s, state_of(piece_of(x + i, length, scale), x + i, length));
+        s = merged(s, state_of(piece_of<T>(x + i, nullptr, nullptr, length, scale), x + i, length));
     }
     return s;
 }
