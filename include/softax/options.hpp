@@ -30,4 +30,14 @@ struct options {
     bool keepdims = false;
 };
 
+namespace detail {
+
+/// f(team) on the stream of the options; a null pointer without one.
+template <class F>
+void run_on(std::optional<stream> const& on, F f) {
+    if (!on) return f(static_cast<team*>(nullptr));
+    on->run([&](team& t) { f(&t); });
+}
+
+}  // namespace detail
 }  // namespace softax

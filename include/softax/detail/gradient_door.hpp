@@ -35,13 +35,6 @@ void write_row_major(view<T> const& out, Work work) {
     copy(out.data(), result.data(), tandem{out.shape(), out.strides(), result.strides()});
 }
 
-/// f(team) on the stream of the options; a null pointer without one.
-template <class F>
-void run_on(std::optional<stream> const& on, F f) {
-    if (!on) return f(static_cast<team*>(nullptr));
-    on->run([&](team& t) { f(&t); });
-}
-
 template <class T>
 void check_same_shape(char const* what, view<T const> const& v, index_list const& shape) {
     if (v.shape() != shape) fail_shapes_differ(what, v.shape(), shape);

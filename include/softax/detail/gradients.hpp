@@ -83,16 +83,6 @@ private:
     index_t rest_ = 1, kept_ = 1;    // elements and groups for each of its indices
 };
 
-/// work(first, last, team) over [0, count) in parts: on the threads of a team where there are several and enough to do; the
-/// team of the only one is passed on.
-template <class Work>
-void in_parts(index_t count, index_t size, team* on, Work const& work) {
-    constexpr index_t enough = index_t{1} << 15;  // below, waking a thread costs more than it brings
-    index_t const parts = on == nullptr ? 1 : std::min({4 * on->threads(), size / enough, count});
-    if (parts <= 1 || on->threads() == 1) return work(0, count, count == 1 ? on : nullptr);
-    on->run(parts, [&](index_t part) { work(count * part / parts, count * (part + 1) / parts, nullptr); });
-}
-
 inline namespace SOFTAX_ISA {
 
 /// Blocks [first, last) of a call on the instruction set in use.

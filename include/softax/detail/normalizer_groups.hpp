@@ -1,7 +1,6 @@
 // normalizer_groups: normalizers and arrays: elements of a view pushed to those of their groups, or finished with them.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,22 +34,6 @@ void check_out_and_mask(view<Out> const& out, view<In const> const& a, options c
     if (o.where && shares_memory(view<bool const>(*o.where), out)) fail_mask_overlap();
 }
 
-/// work(first, end) over [0, count), in parts where there are threads and enough to do.
-template <class Work>
-void share_out(index_t count, index_t size, team* on, Work const& work) {
-    constexpr index_t enough = index_t{1} << 15;  // below, waking a thread costs more than it brings
-    index_t const parts = on == nullptr || on->threads() == 1 ? 1 : std::min({4 * on->threads(), size / enough, count});
-    if (parts <= 1) return work(0, count);
-    on->run(parts, [&](index_t part) { work(count * part / parts, count * (part + 1) / parts); });
-}
-
-/// f(team) on the threads of a stream, f(null) without.
-template <class F>
-void at_work_on(std::optional<stream> const& on, F f) {
-    if (!on) return f(static_cast<team*>(nullptr));
-    on->run([&](team& t) { f(&t); });
-}
-
 /// Groups is a normalizer_array<T>.
 template <class T, template <class> class Groups, class In>
 void push_groups(Groups<T>& groups, view<In const> const& a, axes const& over, options const& o) {
@@ -67,8 +50,8 @@ void push_groups(Groups<T>& groups, view<In const> const& a, axes const& over, o
     // Pieces of one group may be on several threads; they are merged in their order, so that no bit shows which.
     index_t const pieces = walk.pieces(), apart = pieces > 1 ? pieces : 0;
     std::vector<normalizer_state<T>> states(static_cast<std::size_t>(groups.size() * apart));
-    at_work_on(o.on, [&](team* on) {
-        share_out(walk.visits(), a.size(), on, [&](index_t first, index_t end) {
+    run_on(o.on, [&](team* on) {
+        in_parts(walk.visits(), a.size(), on, [&](index_t first, index_t end, team*) {
             walk(first, end, [&](auto const& p) {
                 auto const s = state_of(p, scale);
                 auto& own = groups.data()[p.group].state();
@@ -77,7 +60,7 @@ void push_groups(Groups<T>& groups, view<In const> const& a, axes const& over, o
             });
         });
         if (apart == 0 && !has_extra) return;
-        share_out(groups.size(), a.size(), on, [&](index_t first, index_t end) {
+        in_parts(groups.size(), a.size(), on, [&](index_t first, index_t end, team*) {
             for (index_t i = first; i < end; ++i) {
                 auto& own = groups.data()[i].state();
                 for (index_t k = 0; k < apart; ++k) own = merged(own, states[static_cast<std::size_t>(i * apart + k)]);
@@ -100,8 +83,8 @@ void finish_groups(Groups<T> const& groups, view<Out> const& out, view<In const>
     group_walk<piece_element<In>, T, In, Out> const walk(
         group_axes::of(a.shape(), reduced, {a.strides(), out.strides(), where ? &where->strides() : nullptr}), a.data(),
         out.data(), where ? where->data() : nullptr);
-    at_work_on(o.on, [&](team* on) {
-        share_out(walk.visits(), a.size(), on, [&](index_t first, index_t end) {
+    run_on(o.on, [&](team* on) {
+        in_parts(walk.visits(), a.size(), on, [&](index_t first, index_t end, team*) {
             group_finishing<piece_element<In>, T, Groups<T>> finishing(groups, scale_of<In>(o.scale));
             walk(first, end, [&](auto const& p) { finishing.template operator()<Form>(p); });
         });

@@ -1,6 +1,7 @@
 // team: how the kernels ask for threads, without knowing whose they are.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 
 #include "error.hpp"
@@ -23,5 +24,15 @@ protected:
 private:
     index_t threads_;
 };
+
+/// work(first, last, team) over [0, count) in parts: on the threads of a team where there are several and enough to do; the
+/// team of the only one is passed on.
+template <class Work>
+void in_parts(index_t count, index_t size, team* on, Work const& work) {
+    constexpr index_t enough = index_t{1} << 15;  // below, waking a thread costs more than it brings
+    index_t const parts = on == nullptr ? 1 : std::min({4 * on->threads(), size / enough, count});
+    if (parts <= 1 || on->threads() == 1) return work(0, count, count == 1 ? on : nullptr);
+    on->run(parts, [&](index_t part) { work(count * part / parts, count * (part + 1) / parts, nullptr); });
+}
 
 }  // namespace softax::detail
