@@ -171,9 +171,10 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     using enum place;
     bool const is_short = p.count < short_group;
     // Folded panels take some hundred nanoseconds each; small ones are better transposed together.
-    index_t const transposed = p.count * p.inner.extent * line * static_cast<index_t>(sizeof(T));
+    // Masks are transposed one by one, which pays for fewer.
+    index_t const most = c.is_masked && fit.panel_mask() ? 1024 : scratch_bytes / 64;
     bool const is_small = p.inner.extent > 1 && p.inner.extent * line <= width && last >= line && p.count <= chunk &&
-                          transposed <= scratch_bytes;
+                          p.count * p.inner.extent <= most;
     if (is_short) {
         if (reads && fit.is_short_fit()) {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, side_of<T>(p, parts)};
