@@ -83,9 +83,9 @@ public:
 
     row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
         : row_sums(P::set(m), pivot<T>::template of<Way>(m, asked), scaling<T>::of(asked), others) {}
-    EIGEN_ALWAYS_INLINE row_sums(P m, pivot<T> const& at, scaling<T> const& scale,
+    EIGEN_ALWAYS_INLINE row_sums(P m, pivot<T> const& at, scaling<T> const& by,
                                  rows_beside<Form, T> const& others) noexcept
-        : m_(m), at_(at), scale_(scale), others_(others) {}
+        : m_(m), at_(at), scale_(by), others_(others) {}
 
     /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
     EIGEN_ALWAYS_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
