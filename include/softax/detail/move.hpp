@@ -24,7 +24,7 @@ EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) n
         if (n >= run_ahead) next = {run_ahead, run_ahead};
         for (; i + P::lanes <= n; i += P::lanes) {
             prefetch(x + i + next.x);
-            prefetch_to(y + i + next.y);
+            if constexpr (!is_half_type<From>) prefetch_to(y + i + next.y);  // else it is a scratch
             P::load(x + i).store(y + i);
         }
     }
