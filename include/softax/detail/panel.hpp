@@ -22,7 +22,8 @@ public:
     void kernel(rows_at<T const> x, rows_at<T> y, extents const& size, request<T> const& asked,
                 mask<T> which) noexcept {
         index_t const columns = size.groups;
-        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) &&
+        bool const fills_packets = columns > P::lanes && columns % P::lanes == 0;
+        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) && !fills_packets &&
                                (!which || which.row() == columns) && columns * sum_lanes <= width;
         n_ = size.n, columns_ = columns, fold_ = is_folded ? sum_lanes : 1;
         flat_ = columns * fold_;
