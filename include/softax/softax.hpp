@@ -20,6 +20,7 @@
 //   detail/x86          packets for regions of wider instruction sets
 //   detail/x86_lanes    what they do across lanes
 //   detail/choose       one of two packets, as bools in memory say
+//   detail/pack         a few packets, every step for all of them at once
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, and the quotient
 //   detail/logarithm    of a sum; the extra logit

@@ -143,22 +143,24 @@ EIGEN_STRONG_INLINE packet<T> term(int i) noexcept {
     return packet<T>::set(exp_constants<T>::coefficient[i]);
 }
 
-/// exp(r) - 1 = r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
-EIGEN_STRONG_INLINE packet<float> exp_less_one(packet<float> r) noexcept {
-    packet<float> const r2 = r * r;
-    packet<float> const q = madd(madd(term<float>(4), r2, madd(term<float>(3), r, term<float>(2))), r2,
-                                 madd(term<float>(1), r, term<float>(0)));
-    return madd(q, r2, r);
+/// Coefficients I and I + 1 of a polynomial in r.
+template <int I, class T, class P>
+EIGEN_ALWAYS_INLINE P two_terms(P const& r) noexcept {
+    return madd(P(term<T>(I + 1)), r, P(term<T>(I)));
 }
 
-EIGEN_STRONG_INLINE packet<double> exp_less_one(packet<double> r) noexcept {
-    packet<double> const r2 = r * r, r4 = r2 * r2;
-    packet<double> const low =
-        madd(madd(term<double>(3), r, term<double>(2)), r2, madd(term<double>(1), r, term<double>(0)));
-    packet<double> const high =
-        madd(madd(term<double>(7), r, term<double>(6)), r2, madd(term<double>(5), r, term<double>(4)));
-    packet<double> const q = madd(madd(madd(term<double>(9), r, term<double>(8)), r4, high), r4, low);
-    return madd(q, r2, r);
+/// exp(r) - 1 = r + r^2 q(r). Terms go in pairs (Estrin): as many operations as Horner's rule, in a chain two thirds as long.
+template <class T, class P>
+EIGEN_ALWAYS_INLINE P exp_less_one(P const& r) noexcept {
+    P const r2 = r * r;
+    if constexpr (sizeof(T) == 4) {
+        P const q = madd(madd(P(term<T>(4)), r2, two_terms<2, T>(r)), r2, two_terms<0, T>(r));
+        return madd(q, r2, r);
+    } else {
+        P const r4 = r2 * r2, low = madd(two_terms<2, T>(r), r2, two_terms<0, T>(r)),
+                high = madd(two_terms<6, T>(r), r2, two_terms<4, T>(r));
+        return madd(madd(madd(two_terms<8, T>(r), r4, high), r4, low), r2, r);
+    }
 }
 
 /// The scale of a call in packets.
@@ -194,27 +196,46 @@ struct scaling {
         P const left = xl * ml - opaque(opaque(opaque(p - xh * mh) - xl * mh) - xh * ml);
         return opaque(p + other) + left;
     }
+
+    template <index_t Count>
+    EIGEN_ALWAYS_INLINE halves<T, Count> sum(halves<T, Count> x, halves<T, Count> other) const noexcept {
+        return {sum(x.low, other.low), sum(x.high, other.high)};
+    }
 };
 
-/// exp((x - shift) mantissa) = power (1 + less_one), power being 2^(j - k + bias).
-template <class T>
+/// exp((x - shift) mantissa) = power (1 + less_one), power being 2^(j - k + bias). P is a packet of T or a pack of them.
+template <class T, class P = packet<T>>
 struct reduced_exp {
-    packet<T> less_one, power;
+    P less_one, power;
 
     template <way Way>
-    EIGEN_STRONG_INLINE static reduced_exp of(packet<T> x, pivot<T> const& at, scaling<T> const& scale) noexcept {
-        using P = packet<T>;
+    EIGEN_ALWAYS_INLINE static reduced_exp of(P x, pivot<T> const& at, scaling<T> const& scale) noexcept {
         using c = exp_constants<T>;
-        x = max(Way == way::plain ? x : x - at.shift, at.floor);
-        P const z = opaque(madd(x, Way == way::plain ? P::set(c::log2_e) : scale.log2_e, at.magic));
-        P const j = opaque(z - at.magic), high = P::set(-c::ln2_high);
+        packet<T> const log2_e = Way == way::plain ? packet<T>::set(c::log2_e) : scale.log2_e;
+        x = max(Way == way::plain ? x : x - P(at.shift), P(at.floor));
+        P const z = opaque(madd(x, P(log2_e), P(at.magic)));
+        P const j = opaque(z - P(at.magic)), high = packet<T>::set(-c::ln2_high);
         P const rest = Way == way::plain ? madd(j, high, x) : scale.sum(x, j * high);
-        return {exp_less_one(madd(j, P::set(-c::ln2_low), rest)), power_of_low_bits(z)};
+        return {exp_less_one<T>(madd(j, P(packet<T>::set(-c::ln2_low)), rest)), power_of_low_bits(z)};
+    }
+
+    /// e[k] = that of x[k], all of them abreast.
+    template <way Way, index_t Count>
+    EIGEN_ALWAYS_INLINE static void of(reduced_exp (&e)[Count], P const (&x)[Count], pivot<T> const& at,
+                                       scaling<T> const& scale) noexcept {
+        P part[Count];
+        auto const all = reduced_exp<T, pack<T, Count>>::template of<Way>(pack_of<Count, T>(x), at, scale);
+        unpack<T>(part, all.less_one);
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < Count; ++k) e[k].less_one = part[k];
+        unpack<T>(part, all.power);
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < Count; ++k) e[k].power = part[k];
     }
 
     /// 2^bias exp((x - m) mantissa), but for a factor in [0.7, 1.42) that depends on m alone; relative error at most 0.71
     /// epsilon. 0 <= result <= 1.42 * 2^bias for finite and -inf x; NaN for NaN x and wherever the pivot is NaN.
-    EIGEN_STRONG_INLINE packet<T> value() const noexcept { return madd(less_one, power, power); }
+    EIGEN_ALWAYS_INLINE P value() const noexcept { return madd(less_one, power, power); }
 };
 
 SOFTAX_KERNELS_END

@@ -93,7 +93,7 @@ struct class_logs {
         for (index_t l = 0; l < lanes; l += D::lanes) {
             D const at = D::load(k + l), c = D::load(count + l);
             D const r = (D::load(rest + l) * mantissa - at * D::set(ln2_high)) - at * D::set(ln2_low);
-            D const factor = one + exp_less_one(r), t = D::load(others + l) * unbiased / factor;
+            D const factor = one + exp_less_one<double>(r), t = D::load(others + l) * unbiased / factor;
             D const sum = opaque(c + t), back = opaque(sum - c), by = one / sum;
             sum.store(log + l);
             ((c - opaque(sum - back)) + (t - back)).store(others + l);

@@ -4,6 +4,7 @@
 #include "x86.hpp"
 #include "x86_lanes.hpp"
 #include "choose.hpp"
+#include "pack.hpp"
 #include "exponential.hpp"
 #include "sum.hpp"
 #include "logarithm.hpp"

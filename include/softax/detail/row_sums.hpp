@@ -70,8 +70,9 @@ struct rows_beside {
 template <form Form, way Way, beside Beside, class T>
 class row_sums {
     using P = packet<T>;
-    static constexpr index_t packets = sum_lanes / P::lanes;
-    static constexpr bool takes_next = Beside != beside::nothing && Beside != beside::later;
+    static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
+    static constexpr bool finishes_last = Beside == beside::both || Beside == beside::both_masked;
+    static constexpr bool takes_next = finishes_last || Beside == beside::next;
 
 public:
     /// Where a lane starts.
@@ -96,29 +97,28 @@ public:
 
     /// The same, but the sums of the lanes are left in hi and lo.
     EIGEN_ALWAYS_INLINE void add_lanes(T const* x, T* e, index_t i, index_t n, T* hi, T* lo) noexcept {
-        lane_sum<T> lane[packets];
-        P equal = P::set(T(0)), m0 = next_m, m1 = next_m;
-        for (lane_sum<T>& l : lane) l = {P::set(start), P::set(T(0))};
+        running r;
+        for (lane_sum<T>& l : r.lane) l = {P::set(start), P::set(T(0))};
+        r.equal = P::set(T(0)), r.next_m[0] = r.next_m[1] = next_m;
         index_t const end = i + n;
-        for (; i + 2 * sum_lanes <= end; i += 2 * sum_lanes) {
+        for (; i + step <= end; i += step) {
             if constexpr (Beside == beside::later) {
                 ask_for(others_.next + i, others_.last_y + i);
             } else if constexpr (Beside != beside::nothing) {
                 ask_for(others_.next + i + distance, e + i + distance);
             }
-            add_packets(x, e, i, lane, equal, m0);
-            add_packets(x, e, i + sum_lanes, lane, equal, m1);
+            add_packets<abreast>(x, e, i, step / lanes, r);
         }
-        if (i + sum_lanes <= end) add_packets(x, e, i, lane, equal, m0), i += sum_lanes;
-        next_m = max(m0, m1);
-        if (i < end) add_last_packets(x, e, i, end - i, lane, equal);
+        for (; i + sum_lanes <= end; i += sum_lanes) add_packets<1>(x, e, i, packets, r);
+        next_m = max(r.next_m[0], r.next_m[1]);
+        if (i < end) add_last_packets(x, e, i, end - i, r);
         for (index_t p = 0; p < packets; ++p) {
-            lane[p].hi.store(hi + p * P::lanes);
-            lane[p].lo.store(lo + p * P::lanes);
+            r.lane[p].hi.store(hi + p * lanes);
+            r.lane[p].lo.store(lo + p * lanes);
         }
         if constexpr (Form != form::softmax) {
-            alignas(64) T of[P::lanes];
-            equal.store(of);
+            alignas(64) T of[lanes];
+            r.equal.store(of);
             for (T const k : of) count += static_cast<double>(k);
         }
     }
@@ -126,39 +126,68 @@ public:
     log_terms<T> terms() const noexcept { return {m_.first(), at_.shift.first(), at_.magic.first(), count, sum}; }
 
 private:
+    // Packets abreast: the results of the last row need registers too.
+    static constexpr index_t abreast = sizeof(P) < 64 ? 1 : takes_next || sizeof(T) == 8 ? 2 : 4;
+    static constexpr index_t step = std::max(2 * sum_lanes, abreast* lanes);
+
+    struct running {
+        lane_sum<T> lane[packets];
+        P equal, next_m[2];
+    };
+
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), distance = 96 * line;
 
     EIGEN_ALWAYS_INLINE static void ask_for(T const* x, T* y) noexcept {
-        for (index_t l = 0; l < 2 * sum_lanes; l += line) {
+        for (index_t l = 0; l < step; l += line) {
             prefetch(x + l);
             if constexpr (Form == form::softmax) prefetch_to(y + l);
         }
     }
 
-    /// The next element of every lane.
-    EIGEN_ALWAYS_INLINE void add_packets(T const* x, T* e, index_t i, lane_sum<T> (&lane)[packets], P& equal,
-                                         P& m) noexcept {
-        for (index_t p = 0; p < packets; ++p, i += P::lanes) {
-            add_packet(scale_.template factored<Way>(P::load(x + i)), e + i, P::lanes, lane[p], equal);
-            if constexpr (takes_next) m = max(m, next_packet(i, P::lanes));
-            if constexpr (Beside == beside::both || Beside == beside::both_masked) {
-                P const y = others_.result(P::load(others_.last + i));
-                T* const to = others_.last_y + i;
-                others_.is_streamed ? store_past_caches(to, y) : y.store(to);
-            }
+    /// The next elements of every lane, in so many packets.
+    template <index_t Abreast>
+    EIGEN_ALWAYS_INLINE void add_packets(T const* x, T* e, index_t i, index_t all, running& r) noexcept {
+        SOFTAX_UNROLLED
+        for (index_t p = 0; p < all; p += Abreast) {
+            add_pack<Abreast>(x, e, i + p * lanes, p, r);
+        }
+    }
+
+    /// The packets from p on.
+    template <index_t Abreast>
+    EIGEN_ALWAYS_INLINE void add_pack(T const* x, T* e, index_t i, index_t p, running& r) noexcept {
+        P own[Abreast], last[Abreast];
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < Abreast; ++k) {
+            own[k] = scale_.template factored<Way>(P::load(x + i + k * lanes));
+            P& m = r.next_m[(p + k) % 2];
+            if constexpr (takes_next) m = max(m, next_packet(i + k * lanes, lanes));
+            if constexpr (finishes_last) last[k] = P::load(others_.last + i + k * lanes);
+        }
+        reduced_exp<T> terms[Abreast];
+        reduced_exp<T>::template of<Way>(terms, own, at_, scale_);
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < Abreast && finishes_last; ++k) {
+            P const y = others_.result(last[k]);
+            T* const to = others_.last_y + i + k * lanes;
+            others_.is_streamed ? store_past_caches(to, y) : y.store(to);
+        }
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < Abreast; ++k) {
+            add_terms(terms[k], own[k], e + i + k * lanes, lanes, r.lane[(p + k) % packets], r.equal);
         }
     }
 
     /// The next element of the first n lanes only, at the end of a row.
-    EIGEN_ALWAYS_INLINE void add_last_packets(T const* x, T* e, index_t i, index_t n, lane_sum<T> (&lane)[packets],
-                                              P& equal) noexcept {
-        for (index_t p = 0; p < packets && p * P::lanes < n; ++p, i += P::lanes) {
-            index_t const live = std::min(n - p * P::lanes, P::lanes);
+    EIGEN_ALWAYS_INLINE void add_last_packets(T const* x, T* e, index_t i, index_t n, running& r) noexcept {
+        for (index_t p = 0; p < packets && p * lanes < n; ++p, i += lanes) {
+            index_t const live = std::min(n - p * lanes, lanes);
             // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
-            add_packet(scale_.template factored<Way>(P::load(x + i, live, x[i])), e + i, live, lane[p], equal);
+            P const own = scale_.template factored<Way>(P::load(x + i, live, x[i]));
+            add_terms(reduced_exp<T>::template of<Way>(own, at_, scale_), own, e + i, live, r.lane[p], r.equal);
             if constexpr (takes_next) next_m = max(next_m, next_packet(i, live));
-            if constexpr (Beside == beside::both || Beside == beside::both_masked) {
+            if constexpr (finishes_last) {
                 others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
             }
         }
@@ -173,15 +202,15 @@ private:
         return masked;
     }
 
-    EIGEN_ALWAYS_INLINE void add_packet(P x, T* y, index_t live, lane_sum<T>& lane, P& equal) noexcept {
-        P const one = live < P::lanes ? P::ones(live) : P::set(T(1));
-        auto e = reduced_exp<T>::template of<Way>(x, at_, scale_);
+    EIGEN_ALWAYS_INLINE void add_terms(reduced_exp<T> e, P x, T* y, index_t live, lane_sum<T>& lane,
+                                       P& equal) noexcept {
+        P const one = live < lanes ? P::ones(live) : P::set(T(1));
         if constexpr (Form == form::softmax) {
             P const value = e.value();
             value.store(y, live);
-            lane.add_below(live < P::lanes ? value * one : value);
+            lane.add_below(live < lanes ? value * one : value);
         } else {
-            if (live < P::lanes) e.power = e.power * one;
+            if (live < lanes) e.power = e.power * one;
             lane.add_unless_equal(e, x, m_);
             equal = equal + (one - zero_where_equal(one, x, m_));
         }
