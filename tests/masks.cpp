@@ -26,13 +26,14 @@ std::vector<index_t> lengths() {
     return all;
 }
 
-/// (count, n) elements, some of them large, and in every fifth row a NaN.
+/// (count, n) elements, some of them large; in every fifth row a NaN, in every seventh nothing but -inf.
 template <class T>
 array<T> elements(index_t count, index_t n, std::mt19937& random) {
     std::normal_distribution<float> draw(0, 4);
     auto a = array<T>::uninitialized({count, n});
     for (T& x : a) x = static_cast<T>(draw(random));
     for (index_t i = 0; i < count; i += 5) a(i, i % n) = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+    for (index_t i = 3; i < count; i += 7) std::fill_n(&a(i, 0), n, static_cast<T>(static_cast<float>(-inf)));
     return a;
 }
 
@@ -47,22 +48,23 @@ array<bool> some_of(index_t count, index_t n, std::mt19937& random) {
 }
 
 /// What rows give with a mask: those of the unmasked call on elements that -inf has taken the place of, or nothing at all where
-/// nothing is left.
+/// nothing is left. With an extra logit something always is.
 template <class T>
-array<T> by_hand(form f, array<T> const& a, array<bool> const& where, double scale) {
+array<T> by_hand(form f, array<T> const& a, array<bool> const& where, double scale, double extra = -inf) {
     index_t const n = a.shape()[1];
     auto left_out = a;
     T const lowest = static_cast<T>(static_cast<float>(scale < 0 ? inf : -inf));
     for (index_t i = 0; i < a.size(); ++i) {
         if (!where.data()[i]) left_out.data()[i] = lowest;
     }
-    auto y = run<T>(f, left_out, -1, softax::options{.scale = scale});
+    auto y = run<T>(f, left_out, -1, softax::options{.scale = scale, .extra = extra});
     index_t const width = f == form::logsumexp ? 1 : n;
     for (index_t i = 0; i < a.shape()[0]; ++i) {
         bool const* const row = where.data() + i * n;
         T* const to = y.data() + i * width;
         T const nothing = f == form::softmax ? T(0) : static_cast<T>(static_cast<float>(-inf));
-        if (std::none_of(row, row + n, [](bool b) { return b; })) std::fill_n(to, width, nothing);
+        bool const is_empty = std::none_of(row, row + n, [](bool b) { return b; });
+        if (is_empty && (f != form::logsumexp || extra == -inf)) std::fill_n(to, width, nothing);
         for (index_t j = 0; j < n && f != form::logsumexp; ++j) {
             if (!row[j]) to[j] = nothing;
         }
@@ -171,15 +173,17 @@ TEMPLATE_TEST_CASE("broadcast along groups, along elements, over batches", "[mas
                 for (bool& b : where) b = random() % 3 > 0;
                 auto const full = array<bool>(view<bool const>(where).broadcast_to({4, n, inner}).moveaxis(1, 2));
                 auto const rows = array<bool>(view(full).reshape({4 * inner, n}));
-                for (form const f : forms) {
-                    auto const expected = by_hand(f, a, rows, 1);
-                    auto const y = guarded<T>(f, x, 1, {.where = where});
-                    auto const text = text_of(f, n, 1, "inner extent", inner);
-                    if (f == form::logsumexp) {
-                        require_same<T>(expected, view(y).reshape({4 * inner}), text);
-                    } else {
-                        auto const back = array<T>(view(y).moveaxis(1, 2));
-                        require_same<T>(expected, view(back).reshape({4 * inner, n}), text);
+                for (double const extra : {-inf, 0.5}) {
+                    for (form const f : forms) {
+                        auto const expected = by_hand(f, a, rows, 1, extra);
+                        auto const y = guarded<T>(f, x, 1, {.where = where, .extra = extra});
+                        auto const text = text_of(f, n, 1, "inner extent", inner);
+                        if (f == form::logsumexp) {
+                            require_same<T>(expected, view(y).reshape({4 * inner}), text);
+                        } else {
+                            auto const back = array<T>(view(y).moveaxis(1, 2));
+                            require_same<T>(expected, view(back).reshape({4 * inner, n}), text);
+                        }
                     }
                 }
             }
@@ -187,15 +191,71 @@ TEMPLATE_TEST_CASE("broadcast along groups, along elements, over batches", "[mas
     }
 }
 
+TEMPLATE_TEST_CASE("narrow inner extents, whichever axis the mask runs along", "[masks]", float, double, softax::half) {
+    using T = TestType;
+    std::mt19937 random(6);
+    for (index_t const n : {3, 40, 60, 130}) {
+        for (index_t const inner : {2, 4, 17}) {
+            index_t const outer = 70;
+            auto const a = elements<T>(outer * inner, n, random);
+            auto const where = some_of(outer * inner, n, random);
+            auto const x = array<T>(view(a).reshape({outer, inner, n}).moveaxis(2, 1));
+            auto const mask = view(where).reshape({outer, inner, n}).moveaxis(2, 1);
+            auto const along_inner = array<bool>(mask), along_outer = array<bool>(mask.permute({1, 2, 0}));
+            for (auto const& seen : {view<bool const>(along_inner), view<bool const>(along_outer).permute({2, 0, 1})}) {
+                for (form const f : {form::softmax, form::log_softmax}) {
+                    auto const y = guarded<T>(f, x, 1, {.where = seen});
+                    auto const back = array<T>(view(y).moveaxis(1, 2));
+                    auto const expected = by_hand(f, a, where, 1);
+                    require_same<T>(expected, view(back).reshape({outer * inner, n}),
+                                    text_of(f, n, 1, "inner extent", inner));
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("rows too long to wait in cache", "[masks]") {
+    softax::stream const three(softax::device::cpu, 3);
     std::mt19937 random(4);
     for (index_t const n : {32768, 32769, 70000}) {
-        auto const a = elements<float>(3, n, random);
-        auto const where = some_of(3, n, random);
+        auto const a = elements<float>(6, n, random);
+        auto const where = some_of(6, n, random);
         for (form const f : forms) {
             auto const expected = by_hand(f, a, where, 1);
-            auto const y = guarded<float>(f, a, 1, {.where = where});
-            require_same<float>(expected, y, text_of(f, n, 1, "rows", 3));
+            auto const found = guarded<float>(f, a, 1, {.where = where});
+            require_same<float>(expected, found, text_of(f, n, 1, "rows", 6));
+            if (f == form::logsumexp) continue;
+            auto y = a;
+            run_into<float>(f, y, y, 1, softax::options{.where = where});
+            require_same<float>(expected, y, text_of(f, n, 1, "rows in place", 6));
+            // One of 65,536 and more elements has several threads.
+            for (index_t i = 0; i < 6; ++i) {
+                view<bool const> const left(where.data() + i * n, {n});
+                auto const row = run<float>(f, view<float const>(a.data() + i * n, {n}), -1,
+                                            softax::options{.where = left, .on = three});
+                view<float const> const right(expected.data() + i * n, {n});
+                require_same<float>(right, row, text_of(f, n, 1, "on three threads, row", i));
+            }
+        }
+    }
+}
+
+// Results of more than 8 and 16 MiB are written past the caches, and masked elements wait for them in a scratch.
+TEST_CASE("past the caches", "[masks]") {
+    if (is_slow_build) return;
+    std::mt19937 random(5);
+    for (auto const& [count, n] : {std::pair<index_t, index_t>{140000, 16}, {48000, 64}, {1024, 2100}, {4200, 1000}}) {
+        auto const a = elements<float>(count, n, random);
+        auto const where = some_of(count, n, random);
+        auto const columns = array<float>(view(a).transpose());
+        auto const where_columns = array<bool>(view(where).transpose());
+        for (form const f : {form::softmax, form::log_softmax}) {
+            auto const expected = by_hand(f, a, where, 1);
+            auto const rows = run<float>(f, a, 1, softax::options{.where = where});
+            require_same<float>(expected, rows, text_of(f, n, 1, "rows", count));
+            auto const y = run<float>(f, columns, 0, softax::options{.where = where_columns});
+            require_same<float>(expected, view(y).transpose(), text_of(f, n, 1, "columns", count));
         }
     }
 }

@@ -35,6 +35,7 @@
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them
 //   detail/move         elements between strided memories, converted and masked
+//   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/plan         which kernel, and where
 //   detail/apply        every group to its kernel

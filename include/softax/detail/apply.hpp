@@ -13,15 +13,15 @@ class application {
 public:
     application(partition const& p, call const& c, share const& s)
         : p_(p),
-          call_(c),
+          call_(c.is_masked && masks_groups(p) ? unmasked(c) : c),
           asked_(request<T>::of(c.scale, c.extra)),
-          plan_(plan::of<Form, In, Out>(p, c, s.parts)),
+          plan_(plan::of<Form, In, Out>(p, call_, s.parts)),
           scratch_(plan_.scratch_size(p.count)),
-          integers_(p.count * columns(), columns(), c.is_masked) {
+          integers_(p.count * columns(), columns(), call_.is_masked) {
         // A mask is applied where elements are moved, and the factor with it; so are integers subtracted.
         scale_ = static_cast<double>(asked_.factor) * static_cast<double>(asked_.mantissa);
         extra_ = asked_.extra;
-        if (c.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked_.factor, T(1));
+        if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked_.factor, T(1));
     }
 
     index_t blocks() const noexcept {
@@ -34,7 +34,10 @@ public:
     void operator()(memories<In, Out> const& m, index_t first, index_t end) {
         for (index_t b = first; b < end; ++b) {
             block const at = block_at(b);
-            run({m.x + at.offset.x, m.y + at.offset.y, m.where ? m.where + at.offset.where : nullptr}, at);
+            Out* const y = m.y + at.offset.y;
+            bool const* const where = m.where ? m.where + at.offset.where : nullptr;
+            run({m.x + at.offset.x, y, call_.is_masked ? where : nullptr}, at);
+            if (where != nullptr && !call_.is_masked) left_out<Form, T>(extra_).fill_groups(y, where, axes_of(at));
         }
     }
 
@@ -45,6 +48,17 @@ private:
 
         index_t groups() const noexcept { return outer * inner; }
     };
+
+    /// Whether a mask leaves out groups, and nothing of those that it leaves. Side by side, kernels are faster with it.
+    static bool masks_groups(partition const& p) noexcept {
+        bool is_same = p.inner.extent == 1 || p.inner.where == 0;
+        for (index_t k = 0; k < p.reduce.size; ++k) is_same = is_same && p.reduce.at[k].where == 0;
+        return is_same;
+    }
+    static call unmasked(call c) noexcept {
+        c.is_masked = false;
+        return c;
+    }
 
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
     walked_axis last() const noexcept {
@@ -80,17 +94,6 @@ private:
         return at;
     }
 
-    /// The axes of a block, y being the strides where it is worked on.
-    struct block_axes {
-        walked_axes reduce, kept;
-
-        walked_axes all() const noexcept {
-            walked_axes axes = reduce;
-            for (index_t k = 0; k < kept.size; ++k) axes.push_back(kept.at[k]);
-            return axes;
-        }
-    };
-
     block_axes axes_of(block const& b) const noexcept {
         block_axes axes = {p_.reduce, {}};
         axes.kept.push_back(of_extent(last(), b.outer));
@@ -119,10 +122,11 @@ private:
                 }
                 may_be_nan = run_kernel({x.data, x.row, x.column}, y, b.groups());
             } else if constexpr (std::same_as<In, T>) {
-                mask<T> const which = {{m.where, element.where, group.where}, packet<T>::set(factor_)};
+                auto const which =
+                    m.where == nullptr ? mask<T>() : mask<T>::of({m.where, element.where, group.where}, factor_);
                 may_be_nan = run_kernel({m.x, element.x, group.x}, y, b.groups(), which);
             }
-            if (m.where != nullptr && may_be_nan) mend(m.y, m.where, axes_of(b));
+            if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
         }
     }
 
@@ -158,8 +162,8 @@ private:
         if (is_wide_integer<In> && asked_.has_extra()) move_origin();
         bool const may_be_nan = run_kernel({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
-        if (m.where != nullptr && may_be_nan) mend(s, m.where, after);
-        mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y});
+        if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(s, m.where, after);
+        mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y, 0});
     }
 
     static walked_axis of_extent(walked_axis a, index_t extent) noexcept {
@@ -171,20 +175,9 @@ private:
         if constexpr (is_wide_integer<In>) {
             integers_.gather(to, m.x, m.where, axes, factor_, columns);
         } else if (m.where != nullptr) {
-            masked_mover(to, m.x, m.where, axes, factor_);
+            mover<T, In, mask<T>>(to, m.x, axes, plan_.next_move(p_), mask<T>::of({m.where, 0, 0}, factor_));
         } else {
-            mover(to, m.x, axes, {plan_.next_move(p_).x, 0});
-        }
-    }
-
-    /// Kernels make groups NaN that hold nothing but -inf or a NaN; what the mask leaves out is no less left out there.
-    void mend(T* y, bool const* where, block_axes const& axes) noexcept {
-        if constexpr (Form == form::logsumexp) {
-            // With an extra logit no group is empty.
-            if (!asked_.has_extra()) empty_group_filler(y, where, axes.kept, axes.reduce);
-        } else {
-            group_mender(y, where, axes.kept, axes.reduce,
-                         Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
+            mover(to, m.x, axes, {plan_.next_move(p_).x, 0, 0});
         }
     }
 
@@ -210,8 +203,7 @@ private:
                     return kernel.has_nan();
                 }
                 row<Form, T> kernel(p_.count, asked_, which);
-                index_t const waiting = plan_.waiting_size(p_.count);
-                if (waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - waiting);
+                if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting);
                 if (plan_.is_streamed) kernel.stream();
                 kernel.kernel(x, y, groups);
                 return kernel.has_nan();

@@ -22,6 +22,21 @@ struct extents {
 /// How far ahead runs of elements are asked for: what comes after one is often the next, and in memory.
 inline constexpr index_t run_ahead = 2048;
 
+/// How far the memory is that is moved next; 0 where it may be in cache.
+struct reach {
+    index_t x = 0, y = 0, where = 0;
+};
+
+/// y[0, n) = value. In packets, which -O2 does not make of std::fill_n.
+template <class T>
+void fill_run(T* y, index_t n, T value) noexcept {
+    index_t i = 0;
+    if constexpr (std::is_floating_point_v<T>) {
+        for (; i + packet<T>::lanes <= n; i += packet<T>::lanes) packet<T>::set(value).store(y + i);
+    }
+    for (; i < n; ++i) y[i] = value;
+}
+
 /// No mask: elements as they are, under the names of mask.
 template <class T>
 struct everything {
@@ -29,70 +44,143 @@ struct everything {
     index_t column() const noexcept { return 1; }
     everything from(index_t) const noexcept { return {}; }
     everything rows(index_t, index_t) const noexcept { return {}; }
+    everything shifted(index_t) const noexcept { return {}; }
+    everything with_strides(index_t, index_t) const noexcept { return {}; }
     void step() const noexcept {}
-    T operator()(T x, index_t, index_t) const noexcept { return x; }
+    void ask_for(index_t, index_t) const noexcept {}
+    template <class From>
+    T operator()(From x, index_t, index_t) const noexcept {
+        return static_cast<T>(x);
+    }
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept { return x; }
 };
 
-/// Which elements take part, if not all, and what these are multiplied by; the others are -inf.
+/// The result of an element that does not take part.
+template <form Form, class T>
+inline constexpr T left_out_value = Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity();
+
+/// Which elements take part, if not all, and what these are multiplied by; the others are -inf, or what is said.
 template <class T>
 struct mask {
     lattice<bool const> where;
-    packet<T> factor;
+    packet<T> factor, other;
+
+    static mask of(lattice<bool const> where, T factor, T other = -std::numeric_limits<T>::infinity()) noexcept {
+        return {where, packet<T>::set(factor), packet<T>::set(other)};
+    }
 
     explicit operator bool() const noexcept { return where.data != nullptr; }
 
     index_t row() const noexcept { return where.row; }
     index_t column() const noexcept { return where.column; }
-    mask from(index_t j) const noexcept { return {where.from(j), factor}; }
+    mask from(index_t j) const noexcept { return {where.from(j), factor, other}; }
     /// Elements first, first + step, ... of all groups.
     mask rows(index_t first, index_t step) const noexcept {
-        return {{&where(first, 0), where.row * step, where.column}, factor};
+        return {{&where(first, 0), where.row * step, where.column}, factor, other};
     }
+    mask shifted(index_t offset) const noexcept {
+        return {{where.data + offset, where.row, where.column}, factor, other};
+    }
+    mask with_strides(index_t row, index_t column) const noexcept { return {{where.data, row, column}, factor, other}; }
 
     /// From the next element of all groups on.
     EIGEN_STRONG_INLINE void step() noexcept { where.data += where.row; }
 
+    /// Asks for the answer for element i of group j ahead of time.
+    EIGEN_ALWAYS_INLINE void ask_for(index_t i, index_t j) const noexcept { prefetch(&where(i, j)); }
+
     /// Element i of group j.
-    T operator()(T x, index_t i, index_t j) const noexcept { return (*this)(x, where(i, j)); }
+    template <class From>
+    T operator()(From x, index_t i, index_t j) const noexcept {
+        return (*this)(x, where(i, j));
+    }
 
     /// Elements i, i + 1 ... of group j, or element i of groups j, j + 1 ...: those that lie side by side in the mask.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t i, index_t j, index_t live) const noexcept {
         return (*this)(x, &where(i, j), live);
     }
 
+    /// By bits, since a jump would be wrong half of the time.
     template <class From>
     T operator()(From x, bool is_live) const noexcept {
-        return is_live ? static_cast<T>(x) * factor.first() : lowest;
+        using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(static_cast<T>(x) * factor.first());
+        return std::bit_cast<T>((own & all) | (std::bit_cast<bits>(other.first()) & ~all));
     }
 
     /// A packet of elements, the answers for which lie at p.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, bool const* p) const noexcept {
-        return chosen(p, x * factor, packet<T>::set(lowest));
+        return chosen(p, x * factor, other);
     }
 
-    /// The first live lanes, 1 <= live <= lanes; the others are -inf. Reads nothing else.
+    /// The first live lanes, 1 <= live <= lanes; the others are as where the mask is false. Reads nothing else.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, bool const* p, index_t live) const noexcept {
         if (live == packet<T>::lanes) return (*this)(x, p);
-        return chosen(p, live, x * factor, packet<T>::set(lowest));
+        return chosen(p, live, x * factor, other);
     }
 
     /// y[0, n) = x[0, n), masked.
     template <class From>
-    EIGEN_STRONG_INLINE void copy(T* y, From const* x, bool const* p, index_t n) const noexcept {
+    EIGEN_STRONG_INLINE void copy(T* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
         constexpr index_t lanes = packet<T>::lanes;
         index_t i = 0;
+        if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};
         if constexpr (std::same_as<From, T> || is_half_type<From>) {
             for (; i + lanes <= n; i += lanes) {
-                prefetch(x + i + run_ahead);
+                prefetch(x + i + next.x);
+                prefetch(p + i + next.where);
                 (*this)(packet<T>::load(x + i), p + i).store(y + i);
+            }
+        } else {
+            alignas(64) T some[lanes];
+            for (; i + lanes <= n; i += lanes) {
+                for (index_t k = 0; k < lanes; ++k) some[k] = static_cast<T>(x[i + k]);
+                (*this)(packet<T>::load(some), p + i).store(y + i);
             }
         }
         for (; i < n; ++i) y[i] = (*this)(x[i], p[i]);
     }
 
-private:
-    static constexpr T lowest = -std::numeric_limits<T>::infinity();
+    /// The same with one answer for all of them.
+    template <class From>
+    void copy(T* y, From const* x, bool is_live, index_t n) const noexcept {
+        if (!is_live) return fill_run(y, n, other.first());
+        bool live[packet<T>::lanes];
+        std::fill_n(live, packet<T>::lanes, true);
+        for (index_t i = 0; i < n; i += packet<T>::lanes) copy(y + i, x + i, live, std::min(n - i, packet<T>::lanes));
+    }
+
+    /// y[0, n) = NaN where p says true, else value.
+    static void spread_nan(T* y, bool const* p, index_t n, T value) noexcept {
+        constexpr index_t lanes = packet<T>::lanes;
+        packet<T> const nan = packet<T>::set(std::numeric_limits<T>::quiet_NaN()), left = packet<T>::set(value);
+        for (index_t i = 0; i < n; i += lanes) {
+            index_t const live = std::min(n - i, lanes);
+            (live < lanes ? chosen(p + i, live, nan, left) : chosen(p + i, nan, left)).store(y + i, live);
+        }
+    }
+
+    /// The largest of x[0, n), masked on its way to y[0, n), which may be x; -inf if there is none above it.
+    T copy_and_max(T* y, T const* x, bool const* p, index_t n) const noexcept {
+        using P = packet<T>;
+        constexpr index_t lanes = P::lanes;
+        P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
+        index_t i = 0;
+        for (; i + 2 * lanes <= n; i += 2 * lanes) {
+            prefetch(x + i + run_ahead);
+            prefetch(p + i + run_ahead);
+            P const a = (*this)(P::load(x + i), p + i), b = (*this)(P::load(x + i + lanes), p + i + lanes);
+            a.store(y + i), b.store(y + i + lanes);
+            m0 = max(m0, a), m1 = max(m1, b);
+        }
+        for (; i < n; i += lanes) {
+            index_t const live = std::min(n - i, lanes);
+            P const last = (*this)(P::load(x + i, live, x[i]), p + i, live);
+            last.store(y + i, live);
+            m0 = max(m0, last);
+        }
+        return max_lane(max(m0, m1));
+    }
 };
 
 SOFTAX_KERNELS_END

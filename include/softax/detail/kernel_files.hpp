@@ -19,6 +19,7 @@
 #include "strip.hpp"
 #include "short_row.hpp"
 #include "move.hpp"
+#include "left_out.hpp"
 #include "integers.hpp"
 #include "plan.hpp"
 #include "apply.hpp"

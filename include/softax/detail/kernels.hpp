@@ -58,6 +58,7 @@ struct long_row {
 
     T const* x;
     T* y;
+    bool const* where;
     index_t n, segment;
     call said;
     std::vector<T> maxima;
@@ -132,11 +133,12 @@ void apply_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
 template <form Form, class T>
 void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team& on) {
     index_t const parts = on.threads(), per_part = (p.count + parts - 1) / parts;
-    long_row<T> shared = {m.x, m.y, p.count, (per_part + chunk - 1) / chunk * chunk, c, {}, {}};
+    long_row<T> shared = {m.x, m.y, m.where, p.count, (per_part + chunk - 1) / chunk * chunk, c, {}, {}};
     shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
     for_each_place(p.outer, [&](walked_axis const& at) {
         shared.x = m.x + at.x;
         shared.y = m.y + at.y;
+        if (m.where != nullptr) shared.where = m.where + at.where;
         shared.maxima.assign(static_cast<std::size_t>(parts), -std::numeric_limits<T>::infinity());
         for (row_step const step : {row_step::maximum, row_step::sums, row_step::results}) {
             on.run(parts, [&](index_t part) { apply_row_step<Form>(shared, step, part); });
@@ -149,7 +151,8 @@ template <form Form>
 bool is_shared(partition const& p, call const& c, team const& on) noexcept {
     bool const is_row = p.reduce.size == 1 && p.inner.extent == 1 && p.reduce.at[0].x == 1;
     bool const is_run = Form == form::logsumexp || (is_row && p.reduce.at[0].y == 1);
-    return is_row && is_run && !c.is_masked && p.count >= index_t{1} << 16 && p.outer.count() < on.threads();
+    bool const is_fit = !c.is_masked || (Form != form::logsumexp && is_row && p.reduce.at[0].where == 1);
+    return is_row && is_run && is_fit && p.count >= index_t{1} << 16 && p.outer.count() < on.threads();
 }
 
 /// All groups, on the threads of a team if there is one and enough to do.

@@ -13,6 +13,7 @@ public:
     row_segment(long_row<T>& shared, index_t part) noexcept
         : r_(shared),
           asked_(request<T>::of(shared.said.scale, shared.said.extra)),
+          mask_(mask<T>::of({shared.where, 1, 0}, shared.where != nullptr ? std::exchange(asked_.factor, T(1)) : T(1))),
           part_(part),
           first_(std::min(shared.n, part * shared.segment)),
           end_(std::min(shared.n, first_ + shared.segment)) {}
@@ -34,12 +35,17 @@ private:
 
     T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
 
+    /// Elements as the later steps take them: masked ones wait where the results will be.
+    T const* elements() const noexcept { return mask_ ? r_.y : r_.x; }
+
     /// A segment other than the first may end with less than a packet; the row before it makes up for that.
     void find_maximum() noexcept {
         auto const scale = scaling<T>::of(asked_);
         T const* const x = r_.x + first_;
-        r_.maxima[static_cast<std::size_t>(part_)] = asked_.is_scaled() ? row_max<way::general>(x, end_ - first_, scale)
-                                                                        : row_max<way::plain>(x, end_ - first_, scale);
+        index_t const n = end_ - first_;
+        r_.maxima[static_cast<std::size_t>(part_)] = mask_ ? mask_.copy_and_max(r_.y + first_, x, r_.where + first_, n)
+                                                     : asked_.is_scaled() ? row_max<way::general>(x, n, scale)
+                                                                          : row_max<way::plain>(x, n, scale);
     }
 
     template <way Way>
@@ -48,7 +54,7 @@ private:
         rows_beside<Form, T> const none = {};
         for (index_t i = first_; i < end_; i += chunk) {
             row_sums<Form, Way, beside::nothing, T> sums(largest, asked_, none);
-            sums.add(r_.x, r_.y, i, std::min(chunk, end_ - i));
+            sums.add(elements(), r_.y, i, std::min(chunk, end_ - i));
             r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
         }
     }
@@ -70,9 +76,13 @@ private:
         if constexpr (Form == form::logsumexp) {
             if (part_ == 0) *r_.y = log_sum_of(terms(), asked_);
         } else {
-            auto const result = outcome<Form, T>::of(terms(), asked_);
-            T const* const x = Form == form::softmax ? r_.y : r_.x;
+            auto result = outcome<Form, T>::of(terms(), asked_);
+            T const* const x = Form == form::softmax ? r_.y : elements();
             T* const y = r_.y;
+            if (mask_ && is_nan(result(P::set(T(0))).first())) {
+                mask<T>::spread_nan(y + first_, r_.where + first_, end_ - first_, left_out_value<Form, T>);
+                result = outcome<Form, T>::of_special(asked_);
+            }
             index_t i = first_;
             for (; i + P::lanes <= end_; i += P::lanes) result(P::load(x + i)).store(y + i);
             if (i < end_) result(P::load(x + i, end_ - i, x[i])).store(y + i, end_ - i);
@@ -81,6 +91,7 @@ private:
 
     long_row<T>& r_;
     request<T> asked_;
+    mask<T> mask_;
     index_t part_, first_, end_;
 };
 

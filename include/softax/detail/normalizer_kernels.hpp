@@ -30,7 +30,7 @@ template <class T>
 piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
     auto asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
     if (where != nullptr) {
-        mask<T> const which = {{}, packet<T>::set(std::exchange(asked.factor, T(1)))};
+        auto const which = mask<T>::of({}, std::exchange(asked.factor, T(1)));
         which.copy(y, x, where, n);
         x = y;
     }

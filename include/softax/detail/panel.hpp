@@ -30,13 +30,17 @@ public:
         padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         scale_ = scaling<T>::of(asked);
         x.row *= fold_, y.row *= fold_, which.where.row *= fold_;
-        x_ahead_ = size.are_large ? 16 * x.row : 0;
+        is_large_ = size.are_large;
         y_ahead_ = y.row;
-        if (which) {
-            run<Form>(x, y, asked, which);
-        } else {
-            run<Form>(x, y, asked, everything<T>{});
-        }
+        rows_at<T> const e = is_streamed_ ? scratch_ : y;
+        if (which) find_maxima(masked_source<T>{x, which, e}), x = {e.data, e.row};
+        if (which && !asked.has_extra()) spare_empty_columns(which);
+        source<way::plain, T> const plain = {x, scale_};
+        source<way::general, T> const general = {x, scale_};
+        // The factor of masked elements is in the mask.
+        if (!which) asked.is_scaled() ? find_maxima(general) : find_maxima(plain);
+        take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
+        finish<Form>(plain, e, y, asked);
         if (is_streamed_) end_streaming();
     }
 
@@ -52,36 +56,27 @@ private:
         for (index_t j = columns_; j < flat_; ++j) of_columns[j] = of_columns[j - columns_];
     }
 
-    template <form Form, class Mask>
-    void run(rows_at<T const> x, rows_at<T> y, request<T> const& asked, Mask const& which) noexcept {
-        source<way::plain, T, Mask> const plain = {x, scale_, which};
-        source<way::general, T, Mask> const general = {x, scale_, which};
-        bool const is_scaled = asked.is_scaled();
-        if constexpr (std::same_as<Mask, everything<T>>) {
-            is_scaled ? find_maxima(general) : find_maxima(plain);
-        } else {
-            find_maxima(plain);  // the factor is in the mask
-        }
-        rows_at<T> const e = is_streamed_ ? scratch_ : y;
-        if (take_pivots(asked)) {
-            add<Form>(plain, e);
-        } else {
-            add<Form>(general, e);
-        }
-        finish<Form>(plain, e, y, asked);
-    }
-
     template <class Source>
     void find_maxima(Source const& x) noexcept {
         for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(at_.m + j);
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        constexpr index_t some = 8;
+        // Rows of a large mask are often a page apart, and more of them than two push each other out of cache.
+        constexpr bool is_masked = requires { x.which; };
+        index_t const some = is_masked && is_large_ ? 2 : 8;
         for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
         if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
         for (index_t j = columns_; j < flat_; ++j) {
             T& m = at_.m[j % columns_];
             m = m < at_.m[j] ? at_.m[j] : m;
         }
+    }
+
+    /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
+    void spare_empty_columns(mask<T> const& which) noexcept {
+        if (std::find(at_.m, at_.m + columns_, lowest) == at_.m + columns_) return;
+        std::copy_n(at_.m, columns_, at_.shift);
+        find_maxima(answers<T>{mask<T>::of(which.where, T(1), T(0))});
+        for (index_t j = 0; j < columns_; ++j) at_.m[j] = at_.m[j] == 0 ? T(0) : at_.shift[j];
     }
 
     // Each pass over the packets of a row has a function for one packet, called with all lanes, a constant, and at the end with
@@ -98,7 +93,7 @@ private:
     EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
         P largest = P::load(at_.m + j);
         for (index_t i = 0; i < rows; ++i, x.step()) {
-            if (x_ahead_ > 0) prefetch(x.x.data + j + x_ahead_);
+            if (is_large_) x.ask_for(16, j);
             largest = max(largest, x(j, lanes));
         }
         largest.store(at_.m + j, fold_ > 1 ? lanes : P::lanes);
@@ -147,8 +142,8 @@ private:
         if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
     }
 
-    template <form Form, way Way, class Mask>
-    EIGEN_ALWAYS_INLINE void add_packet(source<Way, T, Mask> x, rows_at<T> y, index_t rows,
+    template <form Form, way Way>
+    EIGEN_ALWAYS_INLINE void add_packet(source<Way, T> x, rows_at<T> y, index_t rows,
                                         place_of_sums const& at) noexcept {
         auto const pivot = at_.of_packet(at.column);
         T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
@@ -190,6 +185,7 @@ private:
     template <form Form, class Source>
     void finish(Source const& x, rows_at<T> e, rows_at<T> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
+        for (index_t j = 0; j < columns_ && !asked.has_extra(); ++j) sums_.complete(j);
         has_nan_ = false;
         for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(at_.magic[j]);
         for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi);
@@ -217,8 +213,8 @@ private:
     index_t n_ = 0, columns_ = 0;
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
-    index_t x_ahead_ = 0, y_ahead_ = 0;  // how far ahead memory is asked for
-    bool has_nan_ = false, is_streamed_ = false;
+    index_t y_ahead_ = 0;  // how far ahead memory is asked for to write there
+    bool is_large_ = false, has_nan_ = false, is_streamed_ = false;
     rows_at<T> scratch_ = {nullptr, 0};
     pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative

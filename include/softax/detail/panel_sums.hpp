@@ -11,27 +11,66 @@ struct rows_at {
     T* operator[](index_t i) const noexcept { return data + i * row; }
 };
 
-/// The rows of an input, masked or not, on their way to the exponential.
-template <way Way, class T, class Mask>
+/// The rows of an input on their way to the exponential.
+template <way Way, class T>
 struct source {
     rows_at<T const> x;
     scaling<T> scale;
-    Mask which;
 
     /// The rows first, first + step, ...
-    source rows(index_t first, index_t step) const noexcept {
-        return {{x[first], x.row * step}, scale, which.rows(first, step)};
-    }
+    source rows(index_t first, index_t step) const noexcept { return {{x[first], x.row * step}, scale}; }
 
     /// From the next row on.
-    EIGEN_STRONG_INLINE void step() noexcept {
-        x.data += x.row;
-        which.step();
-    }
+    EIGEN_STRONG_INLINE void step() noexcept { x.data += x.row; }
+
+    /// Asks for what is some rows ahead.
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { prefetch(x.data + rows * x.row + j); }
 
     /// The first lanes of a packet from element j of the first row on.
     EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        return which(scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0))), 0, j, lanes);
+        return scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0)));
+    }
+};
+
+/// The same, masked, and kept where what comes after reads it.
+template <class T>
+struct masked_source {
+    rows_at<T const> x;
+    mask<T> which;
+    rows_at<T> kept;
+
+    masked_source rows(index_t first, index_t step) const noexcept {
+        return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};
+    }
+
+    EIGEN_STRONG_INLINE void step() noexcept {
+        x.data += x.row;
+        kept.data += kept.row;
+        which.step();
+    }
+
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
+        prefetch(x.data + rows * x.row + j);
+        which.ask_for(rows, j);
+    }
+
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        packet<T> const masked = which(packet<T>::load(x.data + j, lanes, T(0)), 0, j, lanes);
+        masked.store(kept.data + j, lanes);
+        return masked;
+    }
+};
+
+/// 1 for elements that a mask leaves, 0 for others.
+template <class T>
+struct answers {
+    mask<T> which;
+
+    answers rows(index_t first, index_t step) const noexcept { return {which.rows(first, step)}; }
+    EIGEN_STRONG_INLINE void step() noexcept { which.step(); }
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { which.ask_for(rows, j); }
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        return which(packet<T>::set(T(1)), 0, j, lanes);
     }
 };
 
@@ -82,6 +121,11 @@ public:
         for (index_t j = 0; j < s.columns && Form != form::softmax; ++j) {
             for (index_t l = j; l < s.flat; l += s.columns) count[j] += static_cast<double>(equal[l]);
         }
+    }
+
+    /// A column of -inf below a finite pivot, which has no sum, gets one to divide by.
+    void complete(index_t j) noexcept {
+        if (sum[j].hi == 0 && count[j] == 0) sum[j].hi = count[j] = 1;
     }
 
 private:

@@ -13,17 +13,13 @@ struct plan {
     enum class place { direct, input, output, scratch } where;
     index_t outer_block, inner_block;
     bool is_streamed = false;  // results are written past the caches
-    bool is_masking = false;   // the row kernel masks
     bool is_large = false;     // the array is more than caches keep
+    index_t waiting = 0;       // elements of scratch in which masked or streamed ones wait
 
     /// Elements of scratch, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return moved + waiting_size(count);
-    }
-    index_t waiting_size(index_t count) const noexcept {
-        if (which != kernel::row) return is_streamed && which == kernel::panel ? count * inner_block : 0;
-        return is_streamed || is_masking ? rows_waiting * count : 0;
+        return moved + waiting;
     }
 
     /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
@@ -34,7 +30,7 @@ struct plan {
         walked_axes const& axes = is_block ? p.outer : p.reduce;
         walked_axis const& last = axes.at[axes.size - 1];
         index_t const steps = is_block ? outer_block : rows;
-        return {steps * last.x, steps * last.y};
+        return {steps * last.x, steps * last.y, steps * last.where};
     }
 
     template <form Form, class In, class Out>
@@ -47,12 +43,18 @@ struct plan {
         bool const is_panel = is_side_by_side && chosen.which == kernel::panel;
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         chosen.is_large = size >= large;
-        chosen.is_masking = is_row && chosen.where == place::direct && c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && p.count <= longest_waiting<T>
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
         chosen.is_streamed = pays && Form != form::logsumexp && is_past_cache<T>(p, c);
-        if (is_panel && chosen.is_streamed) chosen.inner_block = waiting_columns<T>(p);
+        if (is_panel && chosen.is_streamed) {
+            chosen.inner_block = waiting_columns<T>(p);
+            chosen.waiting = p.count * chosen.inner_block;
+        }
+        // A row by itself is masked on its way to the output, like those too long to wait; a block of rows has a scratch.
+        bool const is_masked = c.is_masked && chosen.where == place::direct && p.outer.size > 0;
+        bool const is_between = p.count > row_block<Form, T>::longest && p.count <= longest_waiting<T>;
+        if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         return chosen;
     }
 
@@ -129,14 +131,9 @@ public:
     bool row_output() const noexcept {
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
     }
-    bool row_mask() const noexcept {
-        return Form != form::logsumexp && element_.where == 1 && element_.extent <= longest_waiting<T>;
-    }
+    bool row_mask() const noexcept { return Form != form::logsumexp && element_.where == 1; }
     bool panel_mask() const noexcept {
-        // It is read twice, which is better done where it stays in cache.
-        index_t const bytes =
-            element_.extent * std::min(inner_.extent, panel<T>::width) * static_cast<index_t>(sizeof(T));
-        return inner_.where == 1 && (inner_.extent >= line || is_folded(element_.where)) && bytes <= 2 * scratch_bytes;
+        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_folded(element_.where));
     }
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_folded(element_.x));
@@ -171,8 +168,7 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     using enum place;
     bool const is_short = p.count < short_group;
     // Folded panels take some hundred nanoseconds each; small ones are better transposed together.
-    // Masks are transposed one by one, which pays for fewer.
-    index_t const most = c.is_masked && fit.panel_mask() ? 1024 : scratch_bytes / 64;
+    constexpr index_t most = scratch_bytes / 64;
     bool const is_small = p.inner.extent > 1 && p.inner.extent * line <= width && last >= line && p.count <= chunk &&
                           p.count * p.inner.extent <= most;
     if (is_short) {

@@ -21,7 +21,7 @@ class row {
 public:
     row(index_t n, request<T> const& asked, mask<T> const& which) noexcept : n_(n), asked_(asked), mask_(which) {}
 
-    /// Gives a scratch of rows_waiting * n elements. Masked rows need one.
+    /// Gives a scratch of rows_waiting * n elements.
     void wait_in(T* scratch) noexcept {
         for (index_t k = 0; k < rows_waiting; ++k) scratch_[k] = scratch + k * n_;
     }
@@ -29,23 +29,26 @@ public:
     /// Results are written past the caches, given a scratch.
     void stream() noexcept { others_.is_streamed = true; }
 
-    /// Whether some row was NaN.
-    bool has_nan() const noexcept { return has_nan_ || is_nan(asked_.extra); }
+    /// Whether some row was NaN, and its elements that the mask leaves out are too.
+    bool has_nan() const noexcept { return has_nan_; }
 
     /// Rows of x into those of y. y may be x.
     void kernel(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
-        take_maximum(x.data, mask_.where.data);
+        take_maximum(x.data, mask_.where.data, y.data);
         for (index_t i = 0; i < rows;) i += visit(x.from(i), y.from(i), mask_.from(i), rows - i);
         if (others_.last != nullptr) finish();
         if (others_.is_streamed) end_streaming();
     }
 
 private:
-    /// The maximum of the row that comes next, which is masked on its way to the scratch.
-    void take_maximum(T const* x, bool const* where) noexcept {
+    /// The maximum of the row that comes next, which is masked on its way to the scratch or to y.
+    void take_maximum(T const* x, bool const* where, T* y) noexcept {
         auto const scale = scaling<T>::of(asked_);
-        if (mask_) mask_.copy(scratch_[0], x, where, n_), x = scratch_[0];
-        m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
+        if (mask_) {
+            m_ = mask_.copy_and_max(scratch_[0] != nullptr ? scratch_[0] : y, x, where, n_);
+        } else {
+            m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
+        }
     }
 
     /// Whether a row with that maximum is computed the plain way.
@@ -55,63 +58,69 @@ private:
 
     /// Adds some rows up, and the rows beside them; how many. The first and the last of several are by themselves.
     index_t visit(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
-        lattice<T const> const own = mask_ ? lattice<T const>{scratch_[0], 1, 0} : x;
+        T const* const masked = scratch_[0] != nullptr ? scratch_[0] : y.data;
+        lattice<T const> const own = mask_ ? lattice<T const>{masked, 1, 0} : x;
         if constexpr (Form == form::logsumexp)
-            return rows > 1 ? add<beside::next>(x, y, rows) : add<beside::nothing>(own, y, 1);
+            return rows > 1 ? add<beside::next>(x, y, which, rows) : add<beside::nothing>(own, y, which, 1);
         if (others_.last == nullptr) {
-            add<beside::nothing>(own, y, 1);
-            if (rows > 1) take_maximum(x.data + x.column, which.from(1).where.data);
+            add<beside::nothing>(own, y, which, 1);
+            if (rows > 1) take_maximum(x.data + x.column, which.from(1).where.data, y.data + y.column);
             return 1;
         }
-        if (!mask_ || rows == 1) return add<beside::both>(own, y, rows);
+        if (!mask_ || rows == 1) return add<beside::both>(own, y, which, rows);
         others_.which = which.from(1);
-        return add<beside::both_masked>(x, y, rows - 1);
+        return add<beside::both_masked>(x, y, which, rows - 1);
     }
 
     template <beside Beside>
-    index_t add(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
+    index_t add(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
         bool const plain = is_plain(m_, asked_, asked_.is_scaled());
-        return plain ? add<way::plain, Beside>(x, y, rows) : add<way::general, Beside>(x, y, rows);
+        return plain ? add<way::plain, Beside>(x, y, which, rows) : add<way::general, Beside>(x, y, which, rows);
     }
 
     /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
-    index_t add(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
+    index_t add(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
         constexpr bool is_masked = Beside == beside::both_masked;
         bool const is_scaled = asked_.is_scaled();
         request<T> const asked = asked_;
         auto others = others_;
         T m = m_;
         T *own = scratch_[0], *ahead = scratch_[1], *spare = scratch_[2];
-        bool has_nan = has_nan_;
         index_t i = 0, n = n_;
         do {
-            T const* const from = is_masked ? own : x.data;
             T* const e = own != nullptr ? own : y.data;
+            T const* const from = is_masked ? e : x.data;
             others.next = is_masked || i + 1 < rows ? x.data + x.column : x.data;
-            others.next_masked = ahead;
+            others.next_masked = ahead != nullptr ? ahead : y.data + y.column;
             row_sums<Form, Way, Beside, T> sums(asked.pivot_of(m), asked, others);
             for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
             auto terms = sums.terms();
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
-            has_nan |= is_nan(terms.others.hi);
-            if constexpr (Form != form::softmax) has_nan |= is_nan(terms.magic);
             if constexpr (Form == form::logsumexp) {
                 *y.data = log_sum_of(terms, asked_);
+                has_nan_ |= is_nan(*y.data);
             } else {
                 others.last = Form == form::softmax ? e : from;
                 others.last_y = y.data;
                 others.result = outcome<Form, T>::of(terms, asked_);
+                if (is_nan(others.result(P::set(T(0))).first())) take_nan(e, which.from(i), others.result);
             }
             if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
         } while (i < rows && is_plain(m, asked, is_scaled) == (Way == way::plain));
         m_ = m;
-        has_nan_ = has_nan;
         others_ = others;
         scratch_[0] = own, scratch_[1] = ahead, scratch_[2] = spare;
         return i;
+    }
+
+    /// A row is NaN but for what its mask leaves out.
+    void take_nan(T* e, mask<T> const& which, outcome<Form, T>& result) noexcept {
+        if (!mask_) return void(has_nan_ = true);
+        mask<T>::spread_nan(e, which.where.data, n_, left_out_value<Form, T>);
+        result = outcome<Form, T>::of_special(asked_);
     }
 
     /// Writes the results of the last row.

@@ -25,8 +25,8 @@ public:
     /// Memory is asked for ahead of time.
     void ask_ahead() noexcept { is_large_ = true; }
 
-    /// Whether some row was NaN.
-    bool has_nan() const noexcept { return is_nan(sum_lane(seen_)) || is_nan(asked_.extra); }
+    /// Whether some row was NaN, and its elements that the mask leaves out are too.
+    bool has_nan() const noexcept { return !mask_ && (is_nan(sum_lane(seen_)) || is_nan(asked_.extra)); }
 
     /// Rows of x into those of y, short_group <= n <= longest. y may be x.
     void kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
@@ -34,35 +34,31 @@ public:
         for (index_t i = 0; i < groups; i += rows) {
             live_ = std::min(rows, groups - i);
             auto const which = mask_.from(i);
-            auto const from = which ? masked(x.from(i), which) : x.from(i);
+            auto const from = which ? lattice<T const>{e_, 1, n_} : x.from(i);
             ahead_.next = &x(0, i + rows);
             ahead_.last_y = is_streamed_ ? e_ : &y(0, i + rows);
-            bool const is_plain = take_pivots(from);
+            bool const is_plain = take_pivots(x.from(i), which);
             if (is_large_) {
                 is_plain ? add<way::plain, beside::later>(from) : add<way::general, beside::later>(from);
             } else {
                 is_plain ? add<way::plain, beside::nothing>(from) : add<way::general, beside::nothing>(from);
             }
-            finish(from, y.from(i));
+            finish(from, y.from(i), which);
         }
         if (is_streamed_) end_streaming();
     }
 
 private:
-    /// The rows in the scratch, masked.
-    lattice<T const> masked(lattice<T const> x, mask<T> const& which) noexcept {
-        for (index_t r = 0; r < live_; ++r) which.copy(e_ + r * n_, &x(0, r), &which.where(0, r), n_);
-        return {e_, 1, n_};
-    }
-
-    /// Whether the way is plain for every row.
-    bool take_pivots(lattice<T const> x) noexcept {
+    /// From the maxima of rows, masked on their way to the scratch; whether the way is plain for every row.
+    bool take_pivots(lattice<T const> x, mask<T> const& which) noexcept {
         bool const is_scaled = asked_.is_scaled();
         std::fill(at_.m + live_, at_.m + rows, T(0));
         for (index_t r = 0; r < live_; ++r) {
             T const* const row = &x(0, r);
-            at_.m[r] = asked_.pivot_of(is_scaled ? row_max<way::general>(row, n_, scale_)
-                                                 : row_max<way::plain>(row, n_, scale_));
+            T const m = which       ? which.copy_and_max(e_ + r * n_, row, &which.where(0, r), n_)
+                        : is_scaled ? row_max<way::general>(row, n_, scale_)
+                                    : row_max<way::plain>(row, n_, scale_);
+            at_.m[r] = asked_.pivot_of(m);
         }
         return at_.take(rows, asked_);
     }
@@ -84,7 +80,7 @@ private:
         return {at_.m[r], at_.shift[r], at_.magic[r], count_[r], sum_[r]};
     }
 
-    void finish(lattice<T const> x, lattice<T> y) noexcept {
+    void finish(lattice<T const> x, lattice<T> y, mask<T> const& which) noexcept {
         if constexpr (Form == form::softmax) {
             for (index_t r = 0; r < live_ && asked_.has_extra(); ++r) {
                 auto terms = terms_of(r);
@@ -94,7 +90,8 @@ private:
             quotients(at_.shift, at_.floor, sum_, rows);  // in their place
             for (index_t r = 0; r < rows; r += P::lanes) seen_ = seen_ + P::load(at_.shift + r);
             for (index_t r = 0; r < live_; ++r) {
-                outcome<Form, T> const result = {{P::set(at_.shift[r]), P::set(at_.floor[r])}};
+                outcome<Form, T> result = {{P::set(at_.shift[r]), P::set(at_.floor[r])}};
+                if (which && is_nan(at_.shift[r])) take_nan(r, which, result);
                 write(result, e_ + r * n_, &y(0, r));
             }
         } else {
@@ -103,10 +100,18 @@ private:
                 if constexpr (Form == form::logsumexp) {
                     y(0, r) = log_sum_of(terms_of(r), asked_);
                 } else {
-                    write(outcome<Form, T>::of(terms_of(r), asked_), &x(0, r), &y(0, r));
+                    auto result = outcome<Form, T>::of(terms_of(r), asked_);
+                    if (which && is_nan(result.minus_log.first())) take_nan(r, which, result);
+                    write(result, &x(0, r), &y(0, r));
                 }
             }
         }
+    }
+
+    /// A row is NaN but for what its mask leaves out.
+    void take_nan(index_t r, mask<T> const& which, outcome<Form, T>& result) noexcept {
+        mask<T>::spread_nan(e_ + r * n_, &which.where(0, r), n_, left_out_value<Form, T>);
+        result = outcome<Form, T>::of_special(asked_);
     }
 
     EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, T* to) const noexcept {

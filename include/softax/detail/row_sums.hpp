@@ -36,6 +36,11 @@ struct outcome {
         return {scaling<T>::of(asked), packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
     }
 
+    /// Of NaN and -inf as they are.
+    static outcome of_special(request<T> const& asked) noexcept {
+        return {scaling<T>::of(asked), packet<T>::set(T(0)), packet<T>::set(T(0))};
+    }
+
     EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept { return scale.log_softmax(x, m, minus_log); }
 };
 
@@ -46,6 +51,9 @@ struct outcome<form::softmax, T> {
     EIGEN_STRONG_INLINE static outcome of(log_terms<T> const& g, request<T> const&) noexcept {
         return {quotient<T>::by(g.others)};
     }
+
+    /// Of NaN and 0 as they are.
+    static outcome of_special(request<T> const&) noexcept { return {{packet<T>::set(T(1)), packet<T>::set(T(0))}}; }
 
     EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
 };
@@ -106,6 +114,7 @@ public:
                 ask_for(others_.next + i, others_.last_y + i);
             } else if constexpr (Beside != beside::nothing) {
                 ask_for(others_.next + i + distance, e + i + distance);
+                if (Beside == beside::both_masked) prefetch(others_.which.where.data + i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }

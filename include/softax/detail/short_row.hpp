@@ -5,16 +5,17 @@
 SOFTAX_KERNELS_BEGIN
 
 /// The softmax of x[0, n), 1 <= n < short_group, into y, which may be x, with the bits of strip; no extra logit. Whether it is NaN.
-template <class T>
-bool short_row(T const* x, T* y, index_t n, request<T> const& asked) noexcept {
+template <class T, class Mask>
+bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const& which) noexcept {
     using P = packet<T>;
     constexpr index_t most = (short_group + P::lanes - 1) / P::lanes;
     auto const scale = scaling<T>::of(asked);
     P e[most];
     P m = P::set(-std::numeric_limits<T>::infinity());
     for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) {
-        // Lanes beyond the end repeat an element.
-        e[k] = scale.template factored<way::general>(P::load(x + i, std::min(n - i, P::lanes), x[i]));
+        // Lanes beyond the end repeat an element, or are masked.
+        index_t const live = std::min(n - i, P::lanes);
+        e[k] = which(scale.template factored<way::general>(P::load(x + i, live, x[i])), i, 0, live);
         m = max(e[k], m);
     }
     auto const at = pivot<T>::of(max_lane(m), asked);
@@ -41,11 +42,14 @@ template <form Form, class T>
 bool short_groups(lattice<T const> const& x, lattice<T> const& y, extents const& size, request<T> const& asked,
                   mask<T> const& which) noexcept {
     constexpr index_t few = 3;
-    bool const are_rows = x.row == 1 && y.row == 1 && !which;
+    bool const are_rows = x.row == 1 && y.row == 1 && (!which || which.row() == 1);
     if (Form != form::softmax || size.groups > few || !are_rows || asked.has_extra())
         return strip<T>::template kernel<Form>(x, y, size, asked, which);
     bool has_nan = false;
-    for (index_t j = 0; j < size.groups; ++j) has_nan |= short_row(&x(0, j), &y(0, j), size.n, asked);
+    for (index_t j = 0; j < size.groups; ++j) {
+        has_nan |= which ? short_row(&x(0, j), &y(0, j), size.n, asked, which.from(j))
+                         : short_row(&x(0, j), &y(0, j), size.n, asked, everything<T>{});
+    }
     return has_nan;
 }
 

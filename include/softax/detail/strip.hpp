@@ -53,6 +53,7 @@ private:
                     which(P::load(&x(i, p)), i, p, P::lanes).store(e_[i] + p);
                 }
                 for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
+                which.ask_for(i, width);
             }
         } else if (std::same_as<Mask, everything<T>> && x.column == 1) {
             for (index_t i = 0; i < n; ++i) {
@@ -102,7 +103,7 @@ private:
             P square[P::lanes];
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) {
-                if (is_large_) prefetch(&x(first, k) + distance);
+                if (is_large_) prefetch(&x(first, k) + distance), which.ask_for(first + distance, k);
                 square[k] = which(P::load(&x(first, k), live, T(0)), first, k, live);
             }
             transpose(square);
