@@ -24,6 +24,7 @@
 //   detail/exponential  exp(x - m), up to a factor that cancels
 //   detail/sum          the order of summation, and the quotient
 //   detail/logarithm    of a sum; the extra logit
+//   detail/logarithms   of several groups, side by side
 //   detail/groups       where groups lie, and which elements take part
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction

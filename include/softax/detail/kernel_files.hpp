@@ -8,6 +8,7 @@
 #include "exponential.hpp"
 #include "sum.hpp"
 #include "logarithm.hpp"
+#include "logarithms.hpp"
 #include "groups.hpp"
 #include "row_sums.hpp"
 #include "row.hpp"

@@ -74,20 +74,5 @@ wide log_of(log_terms<T> const& g, request<T> const& asked) noexcept {
     return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t.lo) / sum.hi)};
 }
 
-/// log_of rounded to the type of the group.
-template <class T>
-T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked);
-    return static_cast<T>(log.hi + log.lo);
-}
-
-/// origin + m mantissa + log(sum of exp((x - m) mantissa)).
-template <class T>
-T log_sum_of(log_terms<T> const& g, request<T> const& asked) noexcept {
-    wide const log = log_of(g, asked), m = two_product(static_cast<double>(g.m), static_cast<double>(asked.mantissa));
-    wide const start = two_sum(asked.origin, m.hi), sum = two_sum(start.hi, log.hi);
-    return static_cast<T>(sum.hi + (sum.lo + (start.lo + (log.lo + m.lo))));
-}
-
 SOFTAX_KERNELS_END
 #endif

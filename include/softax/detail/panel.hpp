@@ -174,6 +174,21 @@ private:
         return {at_.m[j], at_.shift[j], at_.magic[j], sums_.count[j], sums_.sum[j]};
     }
 
+    /// For logsumexp the results, else the negative logarithms.
+    template <form Form>
+    void take_logs(T* y, request<T> const& asked) noexcept {
+        logarithms<T> logs;
+        for (index_t j = 0; j < columns_; j += P::lanes) {
+            index_t const live = std::min(columns_ - j, P::lanes);
+            for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(j + l));
+            logs.take(live, asked);
+            for (index_t l = 0; l < live; ++l) {
+                (Form == form::logsumexp ? y : log_)[j + l] =
+                    Form == form::logsumexp ? log_sum_of(logs.m[l], logs.log_of_sum(l), asked) : -logs.log_as(l);
+            }
+        }
+    }
+
     void add_extras(request<T> const& asked) noexcept {
         for (index_t j = 0; j < columns_; ++j) {
             auto terms = terms_of(j);
@@ -194,10 +209,7 @@ private:
             repeat(at_.shift);
             repeat(at_.floor);
         } else {
-            for (index_t j = 0; j < columns_; ++j) {
-                (Form == form::logsumexp ? y.data : log_)[j] =
-                    Form == form::logsumexp ? log_sum_of(terms_of(j), asked) : -log_as(terms_of(j), asked);
-            }
+            take_logs<Form>(y.data, asked);
             repeat(log_);
         }
         if constexpr (Form == form::logsumexp) return;

@@ -95,15 +95,25 @@ private:
                 write(result, e_ + r * n_, &y(0, r));
             }
         } else {
-            for (index_t r = 0; r < live_; ++r) {
-                seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
-                if constexpr (Form == form::logsumexp) {
-                    y(0, r) = log_sum_of(terms_of(r), asked_);
-                } else {
-                    auto result = outcome<Form, T>::of(terms_of(r), asked_);
-                    if (which && is_nan(result.minus_log.first())) take_nan(r, which, result);
-                    write(result, &x(0, r), &y(0, r));
-                }
+            for (index_t r = 0; r < rows; r += P::lanes) finish_logs(r, x, y, which);
+        }
+    }
+
+    /// log_softmax or logsumexp of a packet of rows.
+    void finish_logs(index_t first, lattice<T const> x, lattice<T> y, mask<T> const& which) noexcept {
+        index_t const live = std::min(live_ - first, P::lanes);
+        if (live <= 0) return;
+        logarithms<T> logs;
+        for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(first + l));
+        logs.take(live, asked_);
+        for (index_t l = 0, r = first; l < live; ++l, ++r) {
+            seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
+            if constexpr (Form == form::logsumexp) {
+                y(0, r) = log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
+            } else {
+                auto result = outcome<Form, T>::of(at_.m[r], logs.log_as(l), asked_);
+                if (which && is_nan(result.minus_log.first())) take_nan(r, which, result);
+                write(result, &x(0, r), &y(0, r));
             }
         }
     }

@@ -33,7 +33,10 @@ struct outcome {
     packet<T> m, minus_log;
 
     static outcome of(log_terms<T> const& g, request<T> const& asked) noexcept {
-        return {scaling<T>::of(asked), packet<T>::set(g.m), packet<T>::set(-log_as(g, asked))};
+        return of(g.m, log_as(g, asked), asked);
+    }
+    static outcome of(T m, T log, request<T> const& asked) noexcept {
+        return {scaling<T>::of(asked), packet<T>::set(m), packet<T>::set(-log)};
     }
 
     /// Of NaN and -inf as they are.
@@ -125,11 +128,7 @@ public:
             r.lane[p].hi.store(hi + p * lanes);
             r.lane[p].lo.store(lo + p * lanes);
         }
-        if constexpr (Form != form::softmax) {
-            alignas(64) T of[lanes];
-            r.equal.store(of);
-            for (T const k : of) count += static_cast<double>(k);
-        }
+        if constexpr (Form != form::softmax) count += static_cast<double>(sum_lane(r.equal));
     }
 
     log_terms<T> terms() const noexcept { return {m_.first(), at_.shift.first(), at_.magic.first(), count, sum}; }

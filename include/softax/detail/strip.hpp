@@ -206,17 +206,12 @@ private:
             others.add_unless_equal(reduced_exp<T>::template of<Way>(x, at, scale_), x, m);
             equal = equal + (one - zero_where_equal(one, x, m));
         }
-        alignas(64) T of[6][P::lanes], result[P::lanes];
-        m.store(of[0]);
-        at.shift.store(of[1]);
-        at.magic.store(of[2]);
-        equal.store(of[3]);
-        others.hi.store(of[4]);
-        others.lo.store(of[5]);
+        alignas(64) T result[P::lanes];
+        logarithms<T> logs;
+        logs.put(m, at, equal, others);
+        logs.take(P::lanes, asked_);
         for (index_t k = 0; k < P::lanes; ++k) {
-            log_terms<T> const terms = {of[0][k], of[1][k], of[2][k], static_cast<double>(of[3][k]),
-                                        lane_total<T>(of[4][k], of[5][k], 0)};
-            result[k] = Form == form::logsumexp ? log_sum_of(terms, asked_) : -log_as(terms, asked_);
+            result[k] = Form == form::logsumexp ? log_sum_of(logs.m[k], logs.log_of_sum(k), asked_) : -logs.log_as(k);
         }
         P const log = P::load(result);
         seen_ = seen_ + log;
