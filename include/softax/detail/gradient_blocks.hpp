@@ -2,28 +2,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// to = the mask over axes of a block.
-class mask_gatherer {
-public:
-    mask_gatherer(bool* to, bool const* where, walked_axes axes) noexcept : to_(to), where_(where) {
-        if (axes.size > 0) run_ = axes.take(axes.size - 1);
-        for_each_place(axes, *this);
-    }
-
-    void operator()(walked_axis const& at) const noexcept {
-        bool* const to = to_ + at.y;
-        bool const* const where = where_ + at.where;
-        if (run_.where == 0) return static_cast<void>(std::fill_n(to, run_.extent, *where));
-        if (run_.where == 1) return static_cast<void>(std::copy_n(where, run_.extent, to));
-        for (index_t i = 0; i < run_.extent; ++i) to[i] = where[i * run_.where];
-    }
-
-private:
-    bool* to_;
-    bool const* where_;
-    walked_axis run_ = {1, 0, 0, 0};
-};
-
 /// Blocks of a call, one after another.
 template <rule Rule, class Y, class G, class Out>
 class gradient_blocks {
@@ -38,9 +16,7 @@ public:
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
-          where_(c.where ? p.block_groups() * p.groups.count + packet<T>::lanes : 0) {
-        std::fill_n(where_.data(), where_.size(), false);
-    }
+          where_(c.where && !is_mask_fit() ? p.block_groups() * p.groups.count : 0) {}
 
     void operator()(index_t first, index_t last) {
         for (index_t b = first; b < last; ++b) run(p_.block(b));
@@ -48,8 +24,14 @@ public:
 
 private:
     void run(gradient_block const& b) {
-        if (c_.where) mask_gatherer(where_.data(), c_.where + b.where, packed(b));
+        if (c_.where && !is_mask_fit()) gather_mask(b);
         p_.is_staged ? run_staged(b) : run_direct(b);
+    }
+
+    void gather_mask(gradient_block const& b) noexcept {
+        walked_axes axes = packed(b);
+        for (index_t k = 0; k < axes.size; ++k) axes.at[k].x = axes.at[k].where;
+        mover<bool, bool>(where_.data(), c_.where + b.where, axes);
     }
 
     void run_direct(gradient_block const& b) {
@@ -74,7 +56,24 @@ private:
     gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, gradient_block const& b) noexcept {
         index_t const n = p_.groups.count, groups = b.outer * b.inner;
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
-        return {y, g, out, where_.data(), c_.sums + b.first_group, n, groups, row, column, row, column};
+        // A mask makes one stream of memory more than the caches follow by themselves.
+        index_t const ahead = c_.where && p_.size >= index_t{1} << 21 ? 1024 : 0;
+        index_t const neighbours = p_.is_turned ? b.outer : groups;
+        gradient_tile<A, B, C, T> tile = {
+            y, g, out, where_.data(), c_.sums + b.first_group, n, groups, row, column, row, column, neighbours, ahead};
+        if (c_.where && is_mask_fit()) {
+            walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
+            tile.where = c_.where + b.where;
+            tile.where_row = p_.groups.reduce.at[0].where, tile.where_column = group.where;
+        }
+        return tile;
+    }
+
+    /// Whether kernels may read the mask where it lies: what it says of a packet in one run, and of the groups of a block too.
+    bool is_mask_fit() const noexcept {
+        if (p_.groups.reduce.size != 1) return false;
+        if (p_.is_row) return p_.groups.reduce.at[0].where == 1 && p_.groups.inner.extent == 1;
+        return p_.groups.inner.where == 1 && p_.outer_block == 1;
     }
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
@@ -86,6 +85,7 @@ private:
         index_t step = b.outer * b.inner * p_.groups.count;
         if (p_.is_row) push(axes, outer, step), push(axes, inner, step);
         for (index_t k = 0; k < p_.groups.reduce.size; ++k) push(axes, p_.groups.reduce.at[k], step);
+        if (p_.is_turned) std::swap(outer, inner);
         if (!p_.is_row) push(axes, outer, step), push(axes, inner, step);
         return axes;
     }

@@ -47,7 +47,6 @@ private:
 enum class weights { none, given };
 
 /// Groups in memory: element i of group j lies at [i * row + j * column]; what the mask says of it, where there is one, likewise.
-/// After the last follow a packet of others.
 template <class Y, class G, class Out, class T>
 struct gradient_tile {
     Y const* y;
@@ -56,6 +55,13 @@ struct gradient_tile {
     bool const* where;
     T* sums;
     index_t n, groups, row, column, where_row, where_column;
+    index_t turned;  // groups that are neighbours here but not in sums; all where the order is the same
+    index_t ahead;   // how far ahead memory is asked for, if it is
+
+    /// The sum of group j.
+    T& sum(index_t j) const noexcept {
+        return sums[turned == groups ? j : j % turned * (groups / turned) + j / turned];
+    }
 };
 
 /// The first n lanes from memory, converted; the others are 0.
@@ -103,29 +109,39 @@ public:
         if constexpr (has_sum(Rule)) g = fetch<T>(tile.g + at, n);
     }
 
-    /// s and the terms of elements of which the mask speaks from w on.
-    EIGEN_STRONG_INLINE P add(P s, P y, P g, index_t w) const noexcept { return weighed(formula.add(s, y, g), w, s); }
-    EIGEN_STRONG_INLINE P result(P y, P g, P s, index_t w) const noexcept {
-        return weighed(formula.result(y, g, s), w, P::set(T(0)));
+    /// s and the terms of n elements of which the mask speaks from w on.
+    EIGEN_STRONG_INLINE P add(P s, P y, P g, index_t w, index_t n) const noexcept {
+        return weighed(formula.add(s, y, g), w, n, s);
+    }
+    EIGEN_STRONG_INLINE P result(P y, P g, P s, index_t w, index_t n) const noexcept {
+        return weighed(formula.result(y, g, s), w, n, P::set(T(0)));
+    }
+
+    /// Asks for n elements, and what the mask says of them, ahead of time.
+    EIGEN_ALWAYS_INLINE void ask_for(index_t at, index_t w, index_t n) const noexcept {
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(Y));
+        for (index_t i = tile.ahead; i < tile.ahead + n; i += line)
+            prefetch(tile.y + at + i), prefetch(tile.g + at + i);
+        if constexpr (Weights == weights::given) prefetch(tile.where + w + tile.ahead);
     }
 
     EIGEN_STRONG_INLINE P add(P s, index_t at, index_t w, index_t n) const noexcept {
         P y, g;
         take(y, g, at, n);
-        return add(s, y, g, w);
+        return add(s, y, g, w, n);
     }
 
     EIGEN_STRONG_INLINE void finish(index_t at, index_t w, index_t n, P s) const noexcept {
         P y, g;
         take(y, g, at, n);
-        put(result(y, g, s, w), tile.out + at, n);
+        put(result(y, g, s, w, n), tile.out + at, n);
     }
 
 private:
     /// x where the mask says so, else other, whatever x holds.
-    EIGEN_STRONG_INLINE P weighed(P x, index_t w, P other) const noexcept {
+    EIGEN_STRONG_INLINE P weighed(P x, index_t w, index_t n, P other) const noexcept {
         if constexpr (Weights == weights::none) return x;
-        return chosen(tile.where + w, x, other);
+        return n == P::lanes ? chosen(tile.where + w, x, other) : chosen(tile.where + w, n, x, other);
     }
 };
 

@@ -39,9 +39,9 @@ public:
             if (t_.n <= lanes) return short_columns();
         }
         if constexpr (has_sum(Rule)) add_columns();
-        if constexpr (!has_result(Rule)) std::copy_n(sum_, t_.groups, t_.sums);
+        for (index_t j = 0; j < t_.groups && !has_result(Rule); ++j) t_.sum(j) = sum_[j];
         if constexpr (has_result(Rule)) {
-            if constexpr (!has_sum(Rule)) std::copy_n(t_.sums, t_.groups, sum_);
+            for (index_t j = 0; j < t_.groups && !has_sum(Rule); ++j) sum_[j] = t_.sum(j);
             elements const e = elements_;
             index_t const whole = t_.groups / P::lanes * P::lanes, rest = t_.groups - whole;
             for (index_t i = 0; i < t_.n; ++i) {
@@ -86,7 +86,8 @@ private:
                 for (P& l : lane) l = P::set(T(0));
                 SOFTAX_UNROLLED
                 for (index_t p = 0; p < Packets; ++p) {
-                    lane[p % packets] = e.add(lane[p % packets], y[p], g[p], w + p * P::lanes);
+                    lane[p % packets] =
+                        e.add(lane[p % packets], y[p], g[p], w + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
                 }
                 sum = sum_of(lane);
             } else {
@@ -97,8 +98,8 @@ private:
                 P const s = P::set(sum);
                 SOFTAX_UNROLLED
                 for (index_t p = 0; p < Packets; ++p) {
-                    P const result = e.result(y[p], g[p], s, w + p * P::lanes);
-                    put(result, e.tile.out + at + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
+                    index_t const live = p + 1 < Packets ? P::lanes : rest;
+                    put(e.result(y[p], g[p], s, w + p * P::lanes, live), e.tile.out + at + p * P::lanes, live);
                 }
             }
         }
@@ -114,12 +115,13 @@ private:
                 index_t const at = i * t_.row + j, w = i * t_.where_row + j, to = i * strip_width;
                 for (index_t p = 0; p < columns; p += P::lanes) {
                     P y, g;
-                    e.take(y, g, at + p, std::min(P::lanes, columns - p));
+                    index_t const live = std::min(P::lanes, columns - p);
+                    e.take(y, g, at + p, live);
                     prefetch(t_.y + at + p + strip_width);
                     prefetch(t_.g + at + p + strip_width);
                     y.store(y_ + to + p);
                     g.store(g_ + to + p);
-                    e.add(P::set(T(0)), y, g, w + p).store(lane_ + to + p);
+                    e.add(P::set(T(0)), y, g, w + p, live).store(lane_ + to + p);
                 }
             }
             for (index_t half = lanes / 2; half > 0; half /= 2) {
@@ -132,8 +134,8 @@ private:
                 index_t const at = i * t_.row + j, w = i * t_.where_row + j, from = i * strip_width;
                 for (index_t p = 0; p < columns; p += P::lanes) {
                     P const y = P::load(y_ + from + p), g = P::load(g_ + from + p);
-                    put(e.result(y, g, P::load(lane_ + p), w + p), e.tile.out + at + p,
-                        std::min(P::lanes, columns - p));
+                    index_t const live = std::min(P::lanes, columns - p);
+                    put(e.result(y, g, P::load(lane_ + p), w + p, live), e.tile.out + at + p, live);
                 }
             }
         }
@@ -155,6 +157,7 @@ private:
             for (P& l : lane) l = P::set(T(0));
             index_t i = c;
             for (; i + lanes <= end; i += lanes) {
+                if (e.tile.ahead > 0) e.ask_for(at + i, w + i, lanes);
                 for (index_t p = 0; p < packets; ++p) {
                     index_t const k = i + p * P::lanes;
                     lane[p] = e.add(lane[p], at + k, w + k, P::lanes);

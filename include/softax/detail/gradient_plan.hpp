@@ -84,6 +84,7 @@ struct gradient_plan {
     index_t size = 0;
     bool is_row = false;     // groups are runs of memory, one after another; else they lie side by side
     bool is_staged = false;  // brought to a scratch first
+    bool is_turned = false;  // there the groups of the outer axis are neighbours, else those of the inner one
     index_t outer_block = 1, inner_block = 1;
 
     walked_axis last_outer() const noexcept {
@@ -142,6 +143,10 @@ struct gradient_plan {
         } else {
             p.inner_block = std::min(inner, p.is_staged ? std::min(fitting, width) : width);
             p.outer_block = p.is_staged ? std::clamp(std::min(fitting, width) / p.inner_block, index_t{1}, last) : 1;
+            // Runs of a few elements are better transposed, in squares of packets.
+            index_t const most = std::min(width / inner, (index_t{1} << 15) / (n * inner)) / 16 * 16;
+            p.is_turned = p.is_staged && is_one && inner < line && last >= 16 && most >= 16;
+            if (p.is_turned) p.outer_block = std::min(last, most);
         }
         return p;
     }

@@ -38,6 +38,24 @@ EIGEN_STRONG_INLINE void move_every_second(T* y, T const* x, index_t n) noexcept
     for (; i < n; ++i) y[i] = x[2 * i];
 }
 
+/// Byte j of row i <-> byte i of row j, of eight rows of eight bytes: pairs of blocks of bytes change places.
+inline void transpose_bytes(std::uint64_t (&row)[8]) noexcept {
+    SOFTAX_UNROLLED
+    for (index_t width = 1; width < 8; width *= 2) {
+        // The lower ones of every two blocks of that width.
+        std::uint64_t const lower = width == 1   ? 0x00ff00ff00ff00ffu
+                                    : width == 2 ? 0x0000ffff0000ffffu
+                                                 : 0x00000000ffffffffu;
+        SOFTAX_UNROLLED
+        for (index_t i = 0; i < 8; ++i) {
+            if ((i & width) != 0) continue;
+            std::uint64_t const a = row[i], b = row[i + width];
+            row[i] = (a & lower) | (b & lower) << 8 * width;
+            row[i + width] = (a >> 8 * width & lower) | (b & ~lower);
+        }
+    }
+}
+
 /// y = x over all axes, masked or not.
 template <class To, class From, class Mask = everything<To>>
 class mover {
@@ -79,6 +97,10 @@ private:
         if constexpr (is_vector) {
             bool const is_fit = which.row() == 1 || which.column() == 1;
             if (r.column.y == 1 && r.row.x == 1 && is_fit) return transpose_rectangle(y, x, which);
+        }
+        constexpr bool has_order = std::endian::native == std::endian::little;
+        if constexpr (std::same_as<From, To> && sizeof(To) == 1 && !is_masked && has_order) {
+            if (r.column.y == 1 && r.row.x == 1) return transpose_small(y, x);
         }
         for (index_t i0 = 0; i0 < r.row.extent; i0 += tile) {
             index_t const i1 = std::min(i0 + tile, r.row.extent);
@@ -134,6 +156,22 @@ private:
         }
         move_elements(y, x, which, 0, rows, columns, r.column.extent);
         move_elements(y, x, which, rows, r.row.extent, 0, r.column.extent);
+    }
+
+    /// The same for bytes.
+    void transpose_small(To* y, From const* x) const noexcept {
+        rectangle const& r = block_;
+        index_t const rows = r.row.extent / 8 * 8, columns = r.column.extent / 8 * 8;
+        for (index_t i = 0; i < rows; i += 8) {
+            for (index_t j = 0; j < columns; j += 8) {
+                std::uint64_t square[8];
+                for (index_t k = 0; k < 8; ++k) std::memcpy(square + k, x + i + (j + k) * r.column.x, 8);
+                transpose_bytes(square);
+                for (index_t k = 0; k < 8; ++k) std::memcpy(y + (i + k) * r.row.y + j, square + k, 8);
+            }
+        }
+        move_elements(y, x, which_, 0, rows, columns, r.column.extent);
+        move_elements(y, x, which_, rows, r.row.extent, 0, r.column.extent);
     }
 
     To* y_;
