@@ -77,7 +77,7 @@ struct class_logs : logarithms<T> {
 
     void take_all(request<float> const& asked) noexcept {
         using D = packet<double>;
-        this->take(lanes, asked);
+        this->take_together(asked);
         D const one = D::set(1);
         for (index_t l = 0; l < lanes; l += D::lanes) {
             D const c = D::load(count + l), t = D::load(others + l), of_sum = one / (c + t);

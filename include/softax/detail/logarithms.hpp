@@ -88,7 +88,7 @@ struct logarithms {
         if constexpr (sizeof(T) == 4) {
             // What lies in the other lanes is any number.
             for (index_t l = live; l < lanes; ++l) put(l, terms(0));
-            if (!asked.has_extra()) return take_all(asked);
+            if (!asked.has_extra()) return take_together(asked);
         }
         for (index_t l = 0; l < live; ++l) {
             wide const all = log_of(terms(l), asked);
@@ -102,8 +102,8 @@ struct logarithms {
     /// That as it is.
     wide log_of_sum(index_t l) const noexcept { return {log[l], log_low[l]}; }
 
-private:
-    void take_all(request<T> const& asked) noexcept {
+    /// Those of all groups of float, without an extra logit.
+    void take_together(request<T> const& asked) noexcept {
         using D = packet<double>;
         alignas(64) double rest[lanes], k[lanes], power[lanes], exponent[lanes];
         SOFTAX_VECTORIZED
