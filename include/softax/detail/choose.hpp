@@ -88,6 +88,7 @@ EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> o
 template <class T>
 EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> x, packet<T> other) noexcept {
     using P = packet<T>;
+    if (live == P::lanes) return chosen(where, x, other);
 #if SOFTAX_CHOICE_BYTES > 0
     if constexpr (sizeof(typename P::raw_type) == SOFTAX_CHOICE_BYTES) {
 #if SOFTAX_CHOICE_BYTES == 64

@@ -24,14 +24,8 @@ public:
 
 private:
     void run(gradient_block const& b) {
-        if (c_.where && !is_mask_fit()) gather_mask(b);
+        if (c_.where && !is_mask_fit()) mask_mover(where_.data(), c_.where + b.where, packed(b));
         p_.is_staged ? run_staged(b) : run_direct(b);
-    }
-
-    void gather_mask(gradient_block const& b) noexcept {
-        walked_axes axes = packed(b);
-        for (index_t k = 0; k < axes.size; ++k) axes.at[k].x = axes.at[k].where;
-        mover<bool, bool>(where_.data(), c_.where + b.where, axes);
     }
 
     void run_direct(gradient_block const& b) {

@@ -141,7 +141,7 @@ private:
     /// x where the mask says so, else other, whatever x holds.
     EIGEN_STRONG_INLINE P weighed(P x, index_t w, index_t n, P other) const noexcept {
         if constexpr (Weights == weights::none) return x;
-        return n == P::lanes ? chosen(tile.where + w, x, other) : chosen(tile.where + w, n, x, other);
+        return chosen(tile.where + w, n, x, other);
     }
 };
 

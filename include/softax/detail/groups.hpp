@@ -115,7 +115,6 @@ struct mask {
 
     /// The first live lanes, 1 <= live <= lanes; the others are as where the mask is false. Reads nothing else.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, bool const* p, index_t live) const noexcept {
-        if (live == packet<T>::lanes) return (*this)(x, p);
         return chosen(p, live, x * factor, other);
     }
 
@@ -148,16 +147,6 @@ struct mask {
         bool live[packet<T>::lanes];
         std::fill_n(live, packet<T>::lanes, true);
         for (index_t i = 0; i < n; i += packet<T>::lanes) copy(y + i, x + i, live, std::min(n - i, packet<T>::lanes));
-    }
-
-    /// y[0, n) = NaN where p says true, else value.
-    static void spread_nan(T* y, bool const* p, index_t n, T value) noexcept {
-        constexpr index_t lanes = packet<T>::lanes;
-        packet<T> const nan = packet<T>::set(std::numeric_limits<T>::quiet_NaN()), left = packet<T>::set(value);
-        for (index_t i = 0; i < n; i += lanes) {
-            index_t const live = std::min(n - i, lanes);
-            (live < lanes ? chosen(p + i, live, nan, left) : chosen(p + i, nan, left)).store(y + i, live);
-        }
     }
 
     /// The largest of x[0, n), masked on its way to y[0, n), which may be x; -inf if there is none above it.

@@ -25,9 +25,7 @@ public:
         columns_ = columns;
         index_t const size = axes.count();
         mover(integers_.data(), x, axes);
-        walked_axes mask = axes;
-        for (index_t k = 0; k < mask.size; ++k) mask.at[k].x = mask.at[k].where;
-        if (where != nullptr) mover(live_.data(), where, mask);
+        if (where != nullptr) mask_mover(live_.data(), where, axes);
         bool const wants_least = factor < 0;
         for (index_t j = 0; j < columns; ++j) find_extreme(j, size, wants_least);
         for (index_t i = 0; i < size; i += columns) {

@@ -16,7 +16,7 @@ struct block_axes {
     }
 };
 
-/// y = value where the mask does not say so. A class, since a function would be found in every kernel namespace.
+/// y = value where the mask does not say so. A class as mask_mover is.
 template <class T>
 class mask_filler {
 public:
@@ -78,13 +78,13 @@ private:
     walked_axis run_ = {1, 0, 0, 0};
 };
 
-/// How many elements the mask leaves.
-class live_counter {
+/// Whether the mask leaves something.
+class live_finder {
 public:
-    index_t count = 0;
+    bool any = false;
 
-    live_counter(bool const* where, walked_axes const& axes) noexcept : where_(where) { for_each_place(axes, *this); }
-    void operator()(walked_axis const& at) noexcept { count += where_[at.where] ? 1 : 0; }
+    live_finder(bool const* where, walked_axes const& axes) noexcept : where_(where) { for_each_place(axes, *this); }
+    void operator()(walked_axis const& at) noexcept { any = any || where_[at.where]; }
 
 private:
     bool const* where_;
@@ -99,7 +99,7 @@ public:
         for_each_place(kept, *this);
     }
     void operator()(walked_axis const& at) const noexcept {
-        bool const is_empty = is_nan(y_[at.y]) && live_counter(where_ + at.where, reduced_).count == 0;
+        bool const is_empty = is_nan(y_[at.y]) && !live_finder(where_ + at.where, reduced_).any;
         if (is_empty) y_[at.y] = -std::numeric_limits<T>::infinity();
     }
 

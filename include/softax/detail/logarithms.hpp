@@ -5,7 +5,8 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// The sum S = exp(r) count + exp((x - m) mantissa) of the others, for float, whose others double has room for, in two parts.
+/// The sum S of exp((x - m) mantissa), in two parts: 1 for each element that is m, and the others, for which double has room if
+/// they are float.
 struct sum_beside {
     using D = packet<double>;
 

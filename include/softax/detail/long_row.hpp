@@ -79,10 +79,8 @@ private:
             auto result = outcome<Form, T>::of(terms(), asked_);
             T const* const x = Form == form::softmax ? r_.y : elements();
             T* const y = r_.y;
-            if (mask_ && is_nan(result(P::set(T(0))).first())) {
-                mask<T>::spread_nan(y + first_, r_.where + first_, end_ - first_, left_out_value<Form, T>);
-                result = outcome<Form, T>::of_special(asked_);
-            }
+            if (mask_ && result.is_nan_everywhere())
+                result = masked_nan<Form>(y + first_, r_.where + first_, end_ - first_, asked_);
             index_t i = first_;
             for (; i + P::lanes <= end_; i += P::lanes) result(P::load(x + i)).store(y + i);
             if (i < end_) result(P::load(x + i, end_ - i, x[i])).store(y + i, end_ - i);

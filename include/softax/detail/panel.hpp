@@ -58,7 +58,7 @@ private:
 
     template <class Source>
     void find_maxima(Source const& x) noexcept {
-        for (index_t j = 0; j < padded_; j += P::lanes) P::set(lowest).store(at_.m + j);
+        fill_run(at_.m, padded_, lowest);
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
         // Rows of a large mask are often a page apart, and more of them than two push each other out of cache.
         constexpr bool is_masked = requires { x.which; };

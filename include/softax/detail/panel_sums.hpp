@@ -104,10 +104,10 @@ public:
     /// The lanes of a new chunk, each beginning at first; padded columns, whole packets.
     void start_chunk(index_t padded, index_t lanes, T first) noexcept {
         for (index_t l = 0; l < lanes; ++l) {
-            fill(hi + l * Width, padded, first);
-            fill(lo + l * Width, padded, T(0));
+            fill_run(hi + l * Width, padded, first);
+            fill_run(lo + l * Width, padded, T(0));
         }
-        fill(equal, padded, T(0));
+        fill_run(equal, padded, T(0));
     }
 
     /// Adds the lanes of a chunk to the sums.
@@ -130,10 +130,6 @@ public:
 
 private:
     static constexpr index_t block = 16;
-
-    static void fill(T* y, index_t n, T value) noexcept {
-        for (index_t j = 0; j < n; j += P::lanes) P::set(value).store(y + j);
-    }
 
     /// The same for a block of columns at once, in loops of fixed length, which compilers turn into vectors.
     void total_block(index_t j, double first) noexcept {

@@ -104,7 +104,9 @@ private:
                 others.last = Form == form::softmax ? e : from;
                 others.last_y = y.data;
                 others.result = outcome<Form, T>::of(terms, asked_);
-                if (is_nan(others.result(P::set(T(0))).first())) take_nan(e, which.from(i), others.result);
+                bool const is_nan = others.result.is_nan_everywhere();
+                has_nan_ |= is_nan && !mask_;
+                if (is_nan && mask_) others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
             }
             if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
@@ -114,13 +116,6 @@ private:
         others_ = others;
         scratch_[0] = own, scratch_[1] = ahead, scratch_[2] = spare;
         return i;
-    }
-
-    /// A row is NaN but for what its mask leaves out.
-    void take_nan(T* e, mask<T> const& which, outcome<Form, T>& result) noexcept {
-        if (!mask_) return void(has_nan_ = true);
-        mask<T>::spread_nan(e, which.where.data, n_, left_out_value<Form, T>);
-        result = outcome<Form, T>::of_special(asked_);
     }
 
     /// Writes the results of the last row.

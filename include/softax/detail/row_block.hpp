@@ -91,7 +91,8 @@ private:
             for (index_t r = 0; r < rows; r += P::lanes) seen_ = seen_ + P::load(at_.shift + r);
             for (index_t r = 0; r < live_; ++r) {
                 outcome<Form, T> result = {{P::set(at_.shift[r]), P::set(at_.floor[r])}};
-                if (which && is_nan(at_.shift[r])) take_nan(r, which, result);
+                if (which && result.is_nan_everywhere())
+                    result = masked_nan<Form>(e_ + r * n_, &which.where(0, r), n_, asked_);
                 write(result, e_ + r * n_, &y(0, r));
             }
         } else {
@@ -112,16 +113,11 @@ private:
                 y(0, r) = log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
             } else {
                 auto result = outcome<Form, T>::of(at_.m[r], logs.log_as(l), asked_);
-                if (which && is_nan(result.minus_log.first())) take_nan(r, which, result);
+                if (which && result.is_nan_everywhere())
+                    result = masked_nan<Form>(e_ + r * n_, &which.where(0, r), n_, asked_);
                 write(result, &x(0, r), &y(0, r));
             }
         }
-    }
-
-    /// A row is NaN but for what its mask leaves out.
-    void take_nan(index_t r, mask<T> const& which, outcome<Form, T>& result) noexcept {
-        mask<T>::spread_nan(e_ + r * n_, &which.where(0, r), n_, left_out_value<Form, T>);
-        result = outcome<Form, T>::of_special(asked_);
     }
 
     EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, T* to) const noexcept {

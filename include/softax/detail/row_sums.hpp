@@ -39,6 +39,8 @@ struct outcome {
         return {scaling<T>::of(asked), packet<T>::set(m), packet<T>::set(-log)};
     }
 
+    bool is_nan_everywhere() const noexcept { return is_nan(minus_log.first()); }
+
     /// Of NaN and -inf as they are.
     static outcome of_special(request<T> const& asked) noexcept {
         return {scaling<T>::of(asked), packet<T>::set(T(0)), packet<T>::set(T(0))};
@@ -55,11 +57,25 @@ struct outcome<form::softmax, T> {
         return {quotient<T>::by(g.others)};
     }
 
+    bool is_nan_everywhere() const noexcept { return is_nan(by.hi.first()); }
+
     /// Of NaN and 0 as they are.
     static outcome of_special(request<T> const&) noexcept { return {{packet<T>::set(T(1)), packet<T>::set(T(0))}}; }
 
     EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
 };
+
+/// A row that is NaN but for what its mask leaves out: e[0, n) is made so, and what is returned leaves it so.
+template <form Form, class T>
+outcome<Form, T> masked_nan(T* e, bool const* where, index_t n, request<T> const& asked) noexcept {
+    using P = packet<T>;
+    P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
+    for (index_t i = 0; i < n; i += P::lanes) {
+        index_t const live = std::min(n - i, P::lanes);
+        chosen(where + i, live, nan, left).store(e + i, live);
+    }
+    return outcome<Form, T>::of_special(asked);
+}
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
