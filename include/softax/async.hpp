@@ -35,7 +35,7 @@ inline namespace SOFTAX_ISA {
 /// array that is moved in is kept; other elements, and a mask, must live until the future is ready. Exceptions come through it.
 template <class A>
     requires viewable<std::remove_reference_t<A>>
-auto softmax_async(A&& a, axes const& over = all_axes, options const& o = {}) {
+auto softmax_async(A&& a, axes const& over = all_axes, options const& o = detail::no_options) {
     auto const call = [](auto const& x, axes const& along, options const& said) { return softmax(x, along, said); };
     return detail::submitted(call, std::forward<A>(a), over, o);
 }
@@ -43,7 +43,7 @@ auto softmax_async(A&& a, axes const& over = all_axes, options const& o = {}) {
 /// A future of log_softmax(a, axes, options); as softmax_async().
 template <class A>
     requires viewable<std::remove_reference_t<A>>
-auto log_softmax_async(A&& a, axes const& over = all_axes, options const& o = {}) {
+auto log_softmax_async(A&& a, axes const& over = all_axes, options const& o = detail::no_options) {
     auto const call = [](auto const& x, axes const& along, options const& said) { return log_softmax(x, along, said); };
     return detail::submitted(call, std::forward<A>(a), over, o);
 }
@@ -51,7 +51,7 @@ auto log_softmax_async(A&& a, axes const& over = all_axes, options const& o = {}
 /// A future of logsumexp(a, axes, options); as softmax_async().
 template <class A>
     requires viewable<std::remove_reference_t<A>>
-auto logsumexp_async(A&& a, axes const& over = all_axes, options const& o = {}) {
+auto logsumexp_async(A&& a, axes const& over = all_axes, options const& o = detail::no_options) {
     auto const call = [](auto const& x, axes const& along, options const& said) { return logsumexp(x, along, said); };
     return detail::submitted(call, std::forward<A>(a), over, o);
 }

@@ -52,9 +52,9 @@ public:
         }
         // There were 16 different ones before, so each further one is there already.
         if (has_more_) detail::fail_axis_twice(largest_, rank);
-        index_list ascending;
-        for (index_t axis = 0; axis < rank; ++axis) {
-            if (all_ || reduced[axis]) ascending.push_back(axis);
+        index_list ascending = index_list::filled(all_ ? rank : list_.size(), 0);
+        for (index_t axis = 0, next = 0; axis < rank; ++axis) {
+            if (all_ || reduced[axis]) ascending[next++] = axis;
         }
         return ascending;
     }

@@ -77,28 +77,32 @@ inline namespace SOFTAX_ISA {
 /// error   of the sum at most 12 epsilon sum(abs(g y)), whatever the length; of what follows 1.5 epsilon.
 /// cost    two passes over y and g, the second from cache where a group fits; operands that are not row-major are copied.
 template <viewable Y, viewable G>
-array<element_of<Y const>> softmax_vjp(Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+array<element_of<Y const>> softmax_vjp(Y const& y, G const& g, axes const& over = all_axes,
+                                       options const& o = detail::no_options) {
     return detail::derived<detail::rule::softmax>(detail::reading(y), detail::reading(g), over, o);
 }
 
 /// scale y (t - sum(t y)) over axes: how softmax(a, axes, options), which is y, changes along t. The Jacobian is symmetric, so
 /// this is softmax_vjp().
 template <viewable Y, viewable G>
-array<element_of<Y const>> softmax_jvp(Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+array<element_of<Y const>> softmax_jvp(Y const& y, G const& t, axes const& over = all_axes,
+                                       options const& o = detail::no_options) {
     return softmax_vjp(y, t, over, o);
 }
 
 /// scale (g - exp(y) sum(g)) over axes: the gradient of <g, log_softmax(a, axes, options)> with respect to a, y being that
 /// log_softmax. As softmax_vjp(); error of the sum at most 12 epsilon sum(abs(g)).
 template <viewable Y, viewable G>
-array<element_of<Y const>> log_softmax_vjp(Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
+array<element_of<Y const>> log_softmax_vjp(Y const& y, G const& g, axes const& over = all_axes,
+                                           options const& o = detail::no_options) {
     return detail::derived<detail::rule::log_softmax_vjp>(detail::reading(y), detail::reading(g), over, o);
 }
 
 /// scale (t - sum(exp(y) t)) over axes: how log_softmax(a, axes, options), which is y, changes along t. As softmax_vjp();
 /// error of the sum at most 13 epsilon sum(abs(exp(y) t)).
 template <viewable Y, viewable G>
-array<element_of<Y const>> log_softmax_jvp(Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+array<element_of<Y const>> log_softmax_jvp(Y const& y, G const& t, axes const& over = all_axes,
+                                           options const& o = detail::no_options) {
     return detail::derived<detail::rule::log_softmax_jvp>(detail::reading(y), detail::reading(t), over, o);
 }
 
@@ -113,7 +117,7 @@ array<element_of<Y const>> log_softmax_jvp(Y const& y, G const& t, axes const& o
 /// cost    softmax() and one pass more, in cache.
 template <viewable A, viewable G>
 array<result_type<element_of<A const>>> logsumexp_vjp(A const& a, G const& g, axes const& over = all_axes,
-                                                      options const& o = {}) {
+                                                      options const& o = detail::no_options) {
     auto const in = detail::reading(a);
     over.canonical(in.rank());
     auto result = array<result_type<element_of<A const>>>::uninitialized(in.shape());
@@ -127,7 +131,7 @@ array<result_type<element_of<A const>>> logsumexp_vjp(A const& a, G const& g, ax
 ///         at most 14 epsilon sum(abs(softmax t)).
 template <viewable A, viewable G>
 array<result_type<element_of<A const>>> logsumexp_jvp(A const& a, G const& t, axes const& over = all_axes,
-                                                      options const& o = {}) {
+                                                      options const& o = detail::no_options) {
     auto const in = detail::reading(a);
     auto result = array<result_type<element_of<A const>>>::uninitialized(
         detail::reduced_shape(in.shape(), over.canonical(in.rank()), o.keepdims));
@@ -140,38 +144,46 @@ array<result_type<element_of<A const>>> logsumexp_jvp(A const& a, G const& t, ax
 /// throws  as softmax_vjp(), and std::invalid_argument if out has another shape, overlaps y or g in part, or overlaps itself or
 ///         the mask; then nothing has been written.
 template <detail::writable Out, viewable Y, viewable G>
-void softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
-    detail::derive_into<detail::rule::softmax>(view(out), detail::reading(y), detail::reading(g), over, o);
+void softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes,
+                      options const& o = detail::no_options) {
+    detail::derive_into<detail::rule::softmax>(detail::writing(out), detail::reading(y), detail::reading(g), over, o);
 }
 
 /// softmax_jvp(y, t, axes, options) into out; as softmax_vjp_into().
 template <detail::writable Out, viewable Y, viewable G>
-void softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
+void softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes,
+                      options const& o = detail::no_options) {
     softmax_vjp_into(out, y, t, over, o);
 }
 
 /// log_softmax_vjp(y, g, axes, options) into out; as softmax_vjp_into().
 template <detail::writable Out, viewable Y, viewable G>
-void log_softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes, options const& o = {}) {
-    detail::derive_into<detail::rule::log_softmax_vjp>(view(out), detail::reading(y), detail::reading(g), over, o);
+void log_softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over = all_axes,
+                          options const& o = detail::no_options) {
+    detail::derive_into<detail::rule::log_softmax_vjp>(detail::writing(out), detail::reading(y), detail::reading(g),
+                                                       over, o);
 }
 
 /// log_softmax_jvp(y, t, axes, options) into out; as softmax_vjp_into().
 template <detail::writable Out, viewable Y, viewable G>
-void log_softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes, options const& o = {}) {
-    detail::derive_into<detail::rule::log_softmax_jvp>(view(out), detail::reading(y), detail::reading(t), over, o);
+void log_softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over = all_axes,
+                          options const& o = detail::no_options) {
+    detail::derive_into<detail::rule::log_softmax_jvp>(detail::writing(out), detail::reading(y), detail::reading(t),
+                                                       over, o);
 }
 
 /// logsumexp_vjp(a, g, axes, options) into out, which has the shape of a and may be a itself; memory of a slab of a is allocated.
 template <detail::writable Out, viewable A, viewable G>
-void logsumexp_vjp_into(Out&& out, A const& a, G const& g, axes const& over = all_axes, options const& o = {}) {
-    detail::logsumexp_vjp_into(view(out), detail::reading(a), detail::reading(g), over, o);
+void logsumexp_vjp_into(Out&& out, A const& a, G const& g, axes const& over = all_axes,
+                        options const& o = detail::no_options) {
+    detail::logsumexp_vjp_into(detail::writing(out), detail::reading(a), detail::reading(g), over, o);
 }
 
 /// logsumexp_jvp(a, t, axes, options) into out, whose shape is that of the result.
 template <detail::writable Out, viewable A, viewable G>
-void logsumexp_jvp_into(Out&& out, A const& a, G const& t, axes const& over = all_axes, options const& o = {}) {
-    detail::logsumexp_jvp_into(view(out), detail::reading(a), detail::reading(t), over, o);
+void logsumexp_jvp_into(Out&& out, A const& a, G const& t, axes const& over = all_axes,
+                        options const& o = detail::no_options) {
+    detail::logsumexp_jvp_into(detail::writing(out), detail::reading(a), detail::reading(t), over, o);
 }
 
 }  // namespace SOFTAX_ISA

@@ -53,7 +53,7 @@ public:
     using value_type = index_t;
     static constexpr index_t max_size = 16;
 
-    constexpr index_list() noexcept { clear(std::make_index_sequence<static_cast<std::size_t>(max_size)>{}); }
+    constexpr index_list() noexcept { clear(places()); }
 
     constexpr index_list(std::initializer_list<detail::any_integer> values) : index_list() {
         check_room_for(static_cast<index_t>(values.size()));
@@ -75,9 +75,7 @@ public:
     /// count times the same value.
     static constexpr index_list filled(index_t count, index_t value) {
         check_room_for(count);
-        index_list list;
-        for (index_t i = 0; i < count; ++i) list.push_back(value);
-        return list;
+        return index_list(count, value, places());
     }
 
     constexpr index_t size() const noexcept { return size_; }
@@ -121,6 +119,12 @@ private:
     static constexpr void check_room_for(index_t count) {
         if (count > max_size) detail::fail_rank(count);
     }
+
+    using places = std::make_index_sequence<static_cast<std::size_t>(max_size)>;
+
+    template <std::size_t... I>
+    constexpr index_list(index_t count, index_t value, std::index_sequence<I...>) noexcept
+        : values_{(static_cast<index_t>(I) < count ? value : 0)...}, size_(count) {}
 
     // One by one, since GCC clears 128 bytes at once by an instruction that takes as long as ten exponentials.
     template <std::size_t... I>

@@ -30,6 +30,8 @@ namespace detail {
 
 /// a * b for non-negative a and b, or -1 if it does not fit.
 constexpr index_t product_or_negative(index_t a, index_t b) noexcept {
+    constexpr index_t half = index_t{1} << 31;  // of the bits; a division takes as long as ten elements
+    if (a < half && b < half) return a * b;
     return b != 0 && a > std::numeric_limits<index_t>::max() / b ? -1 : a * b;
 }
 

@@ -109,7 +109,8 @@ inline namespace SOFTAX_ISA {
 ///         integers of more than 16 bits).
 /// needs   machines of one byte order, between MPI_Init and MPI_Finalize.
 template <viewable A>
-array<result_type<element_of<A const>>> softmax(A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
+array<result_type<element_of<A const>>> softmax(A const& a, axes const& over, MPI_Comm comm,
+                                                options const& o = detail::no_options) {
     auto const from = detail::reading(a);
     array<result_type<element_of<A const>>> result;
     auto const prepare = [&] { result = array<result_type<element_of<A const>>>::uninitialized(from.shape()); };
@@ -120,7 +121,7 @@ array<result_type<element_of<A const>>> softmax(A const& a, axes const& over, MP
 /// log_softmax as softmax().
 template <viewable A>
 array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over, MPI_Comm comm,
-                                                    options const& o = {}) {
+                                                    options const& o = detail::no_options) {
     auto const from = detail::reading(a);
     array<result_type<element_of<A const>>> result;
     auto const prepare = [&] { result = array<result_type<element_of<A const>>>::uninitialized(from.shape()); };
@@ -130,7 +131,8 @@ array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over
 
 /// logsumexp of the whole array, the same on every rank; as softmax(). One pass over the slice.
 template <viewable A>
-array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
+array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over, MPI_Comm comm,
+                                                  options const& o = detail::no_options) {
     auto const from = detail::reading(a);
     array<result_type<element_of<A const>>> result;
     auto const prepare = [&] {
@@ -146,17 +148,17 @@ array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over, 
 
 /// softmax() into out, which may be a itself; as softax::softmax_into(), on all ranks.
 template <detail::writable Out, viewable A>
-void softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
+void softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = detail::no_options) {
     auto const from = detail::reading(a);
-    auto const prepare = [&] { detail::check_out_and_mask(view(out), from, o); };
+    auto const prepare = [&] { detail::check_out_and_mask(detail::writing(out), from, o); };
     detail::normalizers_of_all(from, over, comm, o, prepare).softmax_into(out, from, over, o);
 }
 
 /// log_softmax() into out; as softmax_into().
 template <detail::writable Out, viewable A>
-void log_softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = {}) {
+void log_softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, options const& o = detail::no_options) {
     auto const from = detail::reading(a);
-    auto const prepare = [&] { detail::check_out_and_mask(view(out), from, o); };
+    auto const prepare = [&] { detail::check_out_and_mask(detail::writing(out), from, o); };
     detail::normalizers_of_all(from, over, comm, o, prepare).log_softmax_into(out, from, over, o);
 }
 
@@ -171,7 +173,7 @@ void log_softmax_into(Out&& out, A const& a, axes const& over, MPI_Comm comm, op
 /// cost    one pass over the slice; one MPI_Allreduce of 37 integers, and one of 40 bytes a group (56 for double).
 template <viewable A, viewable Targets>
 array<result_type<element_of<A const>>> cross_entropy(A const& logits, Targets const& targets, classes const& where,
-                                                      MPI_Comm comm, options const& o = {}) {
+                                                      MPI_Comm comm, options const& o = detail::no_options) {
     using T = compute_type<element_of<A const>>;
     static_assert(!std::integral<element_of<A const>>, "softax: logits must be float, double, half or bfloat16");
     auto const from = detail::reading(logits);

@@ -133,7 +133,7 @@ public:
     /// are shared out; the bits are the same on any number of threads. throws as softmax(), and std::invalid_argument if the
     /// kept axes of a have another shape.
     template <viewable A>
-    EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over = all_axes, options const& o = {}) {
+    EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
         detail::push_groups(*this, detail::reading(a), over, o);
     }
     template <viewable A, detail::number Scale>
@@ -159,8 +159,8 @@ public:
     /// logit has been pushed and is not looked at. throws also if the kept axes of a have another shape.
     template <detail::writable Out, viewable A>
     EIGEN_ALWAYS_INLINE void softmax_into(Out&& out, A const& a, axes const& over = all_axes,
-                                          options const& o = {}) const {
-        detail::finish_groups<detail::form::softmax>(*this, view(out), detail::reading(a), over, o);
+                                          options const& o = detail::no_options) const {
+        detail::finish_groups<detail::form::softmax>(*this, detail::writing(out), detail::reading(a), over, o);
     }
     template <detail::writable Out, viewable A, detail::number Scale>
     EIGEN_ALWAYS_INLINE void softmax_into(Out&& out, A const& a, axes const& over, Scale scale) const {
@@ -170,8 +170,8 @@ public:
     /// log_softmax of a into out, -inf where the mask leaves an element out; as softmax_into().
     template <detail::writable Out, viewable A>
     EIGEN_ALWAYS_INLINE void log_softmax_into(Out&& out, A const& a, axes const& over = all_axes,
-                                              options const& o = {}) const {
-        detail::finish_groups<detail::form::log_softmax>(*this, view(out), detail::reading(a), over, o);
+                                              options const& o = detail::no_options) const {
+        detail::finish_groups<detail::form::log_softmax>(*this, detail::writing(out), detail::reading(a), over, o);
     }
     template <detail::writable Out, viewable A, detail::number Scale>
     EIGEN_ALWAYS_INLINE void log_softmax_into(Out&& out, A const& a, axes const& over, Scale scale) const {
@@ -190,7 +190,7 @@ private:
 ///         float does not hold the maximum, normalizer<double>, and results in float all the same.
 /// special A group of which the mask leaves nothing, and that has no extra logit, is that of no elements: its logsumexp is -inf.
 template <viewable A>
-EIGEN_ALWAYS_INLINE auto normalizers(A const& a, axes const& over = all_axes, options const& o = {}) {
+EIGEN_ALWAYS_INLINE auto normalizers(A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
     auto const from = detail::reading(a);
     normalizer_array<detail::normalizer_type<element_of<A const>>> result(
         detail::reduced_shape(from.shape(), over.canonical(from.rank()), false));

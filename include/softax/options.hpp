@@ -32,6 +32,9 @@ struct options {
 
 namespace detail {
 
+/// What is said where nothing is, made once.
+inline constinit options const no_options = {};
+
 /// f(team) on the stream of the options; a null pointer without one.
 template <class F>
 void run_on(std::optional<stream> const& on, F f) {

@@ -44,11 +44,16 @@ inline index_list spread_strides(index_list const& strides, index_list const& re
 /// another shape.
 struct checked_options {
     call said;
-    std::optional<view<bool const>> where;
+    std::optional<broadcast_mask> where;
 
     checked_options(options const& o, index_list const& shape) : said{o.scale, o.extra, o.where.has_value()} {
         if (!std::isfinite(o.scale)) fail_scale(o.scale);
-        if (o.where) where = o.where->broadcast_to(shape);
+        if (!o.where) return;
+        if (o.where->shape() == shape) {
+            where.emplace(o.where->data(), o.where->strides());
+        } else {
+            where.emplace(o.where->data(), broadcast(o.where->layout(), shape).strides);
+        }
     }
 };
 
@@ -105,10 +110,24 @@ void apply_into(view<Out> const& out, view<In const> const& a, axes const& over,
 
 }  // namespace SOFTAX_ISA
 
-/// The view of something viewable, for reading.
+/// The view of something viewable, for reading; one that is given is not copied, which takes as long as some elements.
 template <viewable A>
 view<element_of<A const> const> reading(A const& a) {
     return view(a);
+}
+template <class T>
+view<T const> const& reading(view<T const> const& a) noexcept {
+    return a;
+}
+
+/// The same for writing.
+template <class Out>
+decltype(auto) writing(Out& out) {
+    if constexpr (std::same_as<decltype(view(out)), std::remove_const_t<Out>>) {
+        return (out);
+    } else {
+        return view(out);
+    }
 }
 
 /// The view of an array or a view, for writing. A view may be a temporary, an array may not.
@@ -135,7 +154,8 @@ inline namespace SOFTAX_ISA {
 /// cost    three passes over the array, two of them reading; the allocation of the result.
 /// source  Milakov and Gimelshein 2018 for the safe form; Blanchard, Higham and Higham 2021 for its rounding errors.
 template <viewable A>
-array<result_type<element_of<A const>>> softmax(A const& a, axes const& over = all_axes, options const& o = {}) {
+array<result_type<element_of<A const>>> softmax(A const& a, axes const& over = all_axes,
+                                                options const& o = detail::no_options) {
     return detail::applied<detail::form::softmax>(detail::reading(a), over, o);
 }
 
@@ -144,7 +164,8 @@ array<result_type<element_of<A const>>> softmax(A const& a, axes const& over = a
 /// As softmax(), but: -inf beside a finite element and what a mask leaves out give -inf; results are never above 0; error at
 /// most 2.5 ULP.
 template <viewable A>
-array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over = all_axes, options const& o = {}) {
+array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over = all_axes,
+                                                    options const& o = detail::no_options) {
     return detail::applied<detail::form::log_softmax>(detail::reading(a), over, o);
 }
 
@@ -153,7 +174,8 @@ array<result_type<element_of<A const>>> log_softmax(A const& a, axes const& over
 /// As softmax(), but: a group without elements, or none that a mask leaves, gives -inf (the extra logit where there is one);
 /// error at most 1 ULP of max(abs(m), abs(result), 1).
 template <viewable A>
-array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over = all_axes, options const& o = {}) {
+array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over = all_axes,
+                                                  options const& o = detail::no_options) {
     return detail::applied<detail::form::logsumexp>(detail::reading(a), over, o);
 }
 
@@ -163,20 +185,20 @@ array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over =
 /// throws  as softmax(), and std::invalid_argument if out has another shape, overlaps a in part, or overlaps itself or the
 ///         mask; then nothing has been written.
 template <detail::writable Out, viewable A>
-void softmax_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = {}) {
-    detail::apply_into<detail::form::softmax>(view(out), detail::reading(a), over, o);
+void softmax_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
+    detail::apply_into<detail::form::softmax>(detail::writing(out), detail::reading(a), over, o);
 }
 
 /// log_softmax(a, axes, options) into out; as softmax_into().
 template <detail::writable Out, viewable A>
-void log_softmax_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = {}) {
-    detail::apply_into<detail::form::log_softmax>(view(out), detail::reading(a), over, o);
+void log_softmax_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
+    detail::apply_into<detail::form::log_softmax>(detail::writing(out), detail::reading(a), over, o);
 }
 
 /// logsumexp(a, axes, options) into out, whose shape is that of the result; as softmax_into().
 template <detail::writable Out, viewable A>
-void logsumexp_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = {}) {
-    detail::apply_into<detail::form::logsumexp>(view(out), detail::reading(a), over, o);
+void logsumexp_into(Out&& out, A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
+    detail::apply_into<detail::form::logsumexp>(detail::writing(out), detail::reading(a), over, o);
 }
 
 // The same on a stream, or on the default stream of a device.

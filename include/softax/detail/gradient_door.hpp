@@ -137,7 +137,10 @@ void for_probabilities(view<In const> const& a, index_list const& reduced, gradi
             auto* const p = by.place ? by.place + s.first_element : scratch.data();
             auto const part = s.of(a.data(), a.strides());
             checked_options own = o;
-            if (o.where) own.where = s.of(o.where->data(), o.where->strides());
+            if (o.where) {
+                auto const mask = s.of(o.where->data(), o.where->strides());
+                own.where.emplace(mask.data(), mask.strides());
+            }
             probabilities_into(p, part, s.reduced, own, helpers);
             work(s, p, own, helpers);
         }

@@ -127,7 +127,7 @@ bool has_nan(T const* x, index_t n) noexcept {
 /// nothing to do.
 template <rule Rule, class Y, class G, class Out>
 void apply_rule(gradient_call<Y, G, Out> c, index_list const& shape, index_list const& reduced,
-                std::optional<view<bool const>> const& mask, team* on) {
+                std::optional<broadcast_mask> const& mask, team* on) {
     if (size_of(shape) == 0) return;
     using T = typename gradient_call<Y, G, Out>::T;
     constexpr bool converts = !(std::same_as<Y, T> && std::same_as<G, T> && std::same_as<Out, T>);

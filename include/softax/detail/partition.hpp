@@ -59,6 +59,19 @@ struct walked_axes {
     }
 };
 
+/// A mask over the elements of a shape. Not a view, whose copy takes as long as some elements.
+class broadcast_mask {
+public:
+    broadcast_mask(bool const* data, index_list const& strides) noexcept : data_(data), strides_(strides) {}
+
+    bool const* data() const noexcept { return data_; }
+    index_list const& strides() const noexcept { return strides_; }
+
+private:
+    bool const* data_;
+    index_list strides_;
+};
+
 /// The strides of a call: input, output, mask. In an output without the reduced axes their strides are 0, in no mask all.
 struct walked_strides {
     index_list const &x, &y;
