@@ -10,13 +10,15 @@
 #define SOFTAX_CHOICE_BYTES 64
 #elif defined(__AVX2__)
 #define SOFTAX_CHOICE_BYTES 32
+#elif defined(__SSE2__) && defined(__x86_64__)
+#define SOFTAX_CHOICE_BYTES 16
 #else
 #define SOFTAX_CHOICE_BYTES 0
 #endif
 
 SOFTAX_KERNELS_BEGIN
 
-#if SOFTAX_CHOICE_BYTES == 32
+#if SOFTAX_CHOICE_BYTES == 32 || SOFTAX_CHOICE_BYTES == 16
 /// The first n bools, 0 <= n <= 8, one a byte from the lowest on; the others are false. Reads nothing else.
 EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
     if (n >= 4) {
@@ -41,6 +43,16 @@ EIGEN_STRONG_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet
     if constexpr (sizeof(T) == 4) return {(raw)_mm512_mask_blend_ps(mask, (__m512)other.raw, (__m512)x.raw)};
     auto const half = static_cast<__mmask8>(mask);
     if constexpr (sizeof(T) == 8) return {(raw)_mm512_mask_blend_pd(half, (__m512d)other.raw, (__m512d)x.raw)};
+#elif SOFTAX_CHOICE_BYTES == 16
+    __m128i const zero = _mm_setzero_si128();
+    __m128i const left = _mm_cmpeq_epi32(_mm_unpacklo_epi16(_mm_unpacklo_epi8(bytes, zero), zero), zero);
+    if constexpr (sizeof(T) == 4) {
+        __m128 const all = _mm_castsi128_ps(left);
+        return {(raw)_mm_or_ps(_mm_and_ps(all, (__m128)other.raw), _mm_andnot_ps(all, (__m128)x.raw))};
+    } else {
+        __m128d const all = _mm_castsi128_pd(_mm_unpacklo_epi32(left, left));
+        return {(raw)_mm_or_pd(_mm_and_pd(all, (__m128d)other.raw), _mm_andnot_pd(all, (__m128d)x.raw))};
+    }
 #else
     __m256i const zero = _mm256_setzero_si256();
     if constexpr (sizeof(T) == 4) {
@@ -65,9 +77,11 @@ EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> o
         if constexpr (P::lanes == 16) return chosen_by_bytes(_mm_loadu_si128(p), x, other);
         if constexpr (P::lanes == 8) return chosen_by_bytes(_mm_loadl_epi64(p), x, other);
         if constexpr (P::lanes == 4) return chosen_by_bytes(_mm_loadu_si32(p), x, other);
+        if constexpr (P::lanes == 2) return chosen_by_bytes(_mm_loadu_si16(p), x, other);
     }
-#elif defined(__GNUC__)
-    if constexpr (P::lanes > 1) {
+#endif
+#if defined(__GNUC__)
+    if constexpr (P::lanes > 1 && bytes != SOFTAX_CHOICE_BYTES) {
         using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
         typedef integer vector __attribute__((vector_size(bytes)));
         typedef unsigned char bytes_type __attribute__((vector_size(P::lanes)));
