@@ -60,9 +60,9 @@ private:
     void find_maxima(Source const& x) noexcept {
         fill_run(at_.m, padded_, lowest);
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        // Rows of a large mask are often a page apart, and more of them than two push each other out of cache.
-        constexpr bool is_masked = requires { x.which; };
-        index_t const some = is_masked && is_large_ ? 2 : 8;
+        // Rows of a mask that are about a page apart, more of them than two, push each other out of cache.
+        index_t some = 8;
+        if constexpr (requires { x.which; }) some = is_large_ && magnitude(x.which.row()) >= 2048 ? 2 : 8;
         for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
         if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
         for (index_t j = columns_; j < flat_; ++j) {

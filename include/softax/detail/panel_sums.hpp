@@ -51,6 +51,7 @@ struct masked_source {
 
     EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
         prefetch(x.data + rows * x.row + j);
+        prefetch_to(kept.data + rows * kept.row + j);
         which.ask_for(rows, j);
     }
 

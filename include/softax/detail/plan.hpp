@@ -42,7 +42,8 @@ struct plan {
         bool const is_side_by_side = !is_row && chosen.where == place::direct && p.inner.extent > 1;
         bool const is_panel = is_side_by_side && chosen.which == kernel::panel;
         index_t const size = p.count * p.outer.count() * p.inner.extent;
-        chosen.is_large = size >= large;
+        // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
+        chosen.is_large = size >= (is_panel ? large / 8 : large);
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && p.count <= longest_waiting<T>
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
