@@ -4,6 +4,7 @@
 #include "family.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <string>
@@ -89,17 +90,18 @@ std::string text_of(form f, index_t n, double scale, char const* what, index_t n
 
 /// softmax and the others of a over axis, masked, into memory with guards on both sides.
 template <class T>
-array<T> guarded(form f, view<T const> const& a, index_t axis, softax::options const& o) {
-    T const guard = static_cast<T>(77.0f);
+array<softax::result_type<T>> guarded(form f, view<T const> const& a, index_t axis, softax::options const& o) {
+    using Out = softax::result_type<T>;
+    Out const guard = static_cast<Out>(77.0f);
     auto shape = a.shape();
     if (f == form::logsumexp) shape.erase(axis);
     index_t size = 1;
     for (index_t const extent : shape) size *= extent;
-    std::vector<T> out(static_cast<std::size_t>(size + 32), guard);
-    run_into<T>(f, view<T>(out.data() + 16, shape), a, axis, o);
-    array<T> const y(view<T const>(out.data() + 16, shape));
+    std::vector<Out> out(static_cast<std::size_t>(size + 32), guard);
+    run_into<T>(f, view<Out>(out.data() + 16, shape), a, axis, o);
+    array<Out> const y(view<Out const>(out.data() + 16, shape));
     std::fill_n(out.begin() + 16, size, guard);
-    REQUIRE(std::all_of(out.begin(), out.end(), [&](T e) { return e == guard; }));
+    REQUIRE(std::all_of(out.begin(), out.end(), [&](Out e) { return e == guard; }));
     return y;
 }
 
@@ -209,6 +211,66 @@ TEMPLATE_TEST_CASE("narrow inner extents, whichever axis the mask runs along", "
                     auto const expected = by_hand(f, a, where, 1);
                     require_same<T>(expected, view(back).reshape({outer * inner, n}),
                                     text_of(f, n, 1, "inner extent", inner));
+                }
+            }
+        }
+    }
+}
+
+// Small integers are the floats that they are; others are those of their difference from the largest that the mask leaves, or from
+// the least where the scale is negative.
+TEMPLATE_TEST_CASE("integers, in any order in memory", "[masks]", bool, std::int8_t, std::uint16_t, std::int32_t,
+                   std::uint32_t, std::int64_t) {
+    using In = TestType;
+    std::mt19937 random(7);
+    constexpr bool is_wide = sizeof(In) > 2;
+    In const base = is_wide ? static_cast<In>(std::numeric_limits<In>::max() - 100) : In(0);
+    for (index_t const n : {3, 10, 17, 40, 48, 60, 100}) {
+        for (index_t const count : {1, 5, 16, 33, 80}) {
+            for (double const scale : {0.3, -0.3}) {
+                auto a = array<In>::uninitialized({count, n});
+                for (In& x : a) x = static_cast<In>(static_cast<std::uint64_t>(base) + random() % (is_wide ? 100 : 2));
+                auto const where = some_of(count, n, random);
+                for (bool const is_masked : {false, true}) {
+                    auto less = array<float>::uninitialized({count, n});
+                    for (index_t i = 0; i < count; ++i) {
+                        std::vector<In> left;
+                        for (index_t j = 0; j < n; ++j) {
+                            if (is_wide && (!is_masked || where(i, j))) left.push_back(a(i, j));
+                        }
+                        auto const [least, largest] = std::minmax_element(left.begin(), left.end());
+                        In const origin = left.empty() ? In(0) : scale < 0 ? *least : *largest;
+                        for (index_t j = 0; j < n; ++j) {
+                            bool const is_above = a(i, j) >= origin;
+                            auto const gap = is_above ? a(i, j) - origin : origin - a(i, j);
+                            less(i, j) = is_above ? static_cast<float>(gap) : -static_cast<float>(gap);
+                        }
+                    }
+                    auto const all = array<bool>({count, n}, true);
+                    auto const& live = is_masked ? where : all;
+                    auto const columns = array<In>(view(a).transpose());
+                    auto const live_columns = array<bool>(view(live).transpose());
+                    auto const pairs = array<In>(view(a).reshape({count, n, 1}).broadcast_to({count, n, 2}));
+                    auto const live_pairs = array<bool>(view(live).reshape({count, n, 1}).broadcast_to({count, n, 2}));
+                    for (form const f : {form::softmax, form::log_softmax}) {
+                        auto const expected = by_hand(f, less, live, scale);
+                        auto const check = [&](view<In const> const& x, index_t axis, view<bool const> const& mask,
+                                               char const* what) {
+                            softax::options o = {.scale = scale};
+                            if (is_masked) o.where = mask;
+                            auto const y = guarded<In>(f, x, axis, o);
+                            auto const rows = y.rank() == 3
+                                                  ? view<float const>(y).slice(2, {.start = 1}).reshape({count, n})
+                                              : axis == 0 ? view<float const>(y).transpose()
+                                                          : view<float const>(y);
+                            require_same<float>(expected, rows, text_of(f, n, scale, what, count));
+                        };
+                        check(a, 1, live, "rows");
+                        check(a, 1, view<bool const>(live_columns).transpose(), "rows, mask of columns");
+                        check(columns, 0, live_columns, "columns");
+                        check(view<In const>(columns).transpose(), 1, live, "transposed");
+                        check(pairs, 1, live_pairs, "pairs");
+                    }
                 }
             }
         }

@@ -35,6 +35,7 @@
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them
+//   detail/bits         elements of any type as bits
 //   detail/move         elements between strided memories, converted and masked
 //   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded

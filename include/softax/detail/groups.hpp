@@ -27,6 +27,36 @@ struct reach {
     index_t x = 0, y = 0, where = 0;
 };
 
+/// A packet of elements, converted.
+template <class T, class From>
+EIGEN_STRONG_INLINE packet<T> load_as(From const* p) noexcept {
+    using P = packet<T>;
+    if constexpr (std::same_as<From, T> || is_half_type<From>) {
+        return P::load(p);
+    } else {
+#if defined(__GNUC__)
+        if constexpr (P::lanes > 1 && sizeof(T) == 4 && sizeof(From) <= 2) {
+            // bool and the characters have no vectors of their own. By steps, for which there are instructions.
+            constexpr bool is_signed = std::is_signed_v<From>;
+            using two_bytes = std::conditional_t<is_signed, std::int16_t, std::uint16_t>;
+            using byte = std::conditional_t<is_signed, std::int8_t, std::uint8_t>;
+            using number = std::conditional_t<sizeof(From) == 2, two_bytes, byte>;
+            typedef number small __attribute__((vector_size(P::lanes * sizeof(From))));
+            typedef two_bytes middle __attribute__((vector_size(P::lanes * 2)));
+            typedef std::int32_t large __attribute__((vector_size(P::lanes * 4)));
+            typedef T real __attribute__((vector_size(P::lanes * 4)));
+            small some;
+            std::memcpy(&some, p, sizeof some);
+            large const whole = __builtin_convertvector(__builtin_convertvector(some, middle), large);
+            return {(typename P::raw_type) __builtin_convertvector(whole, real)};
+        }
+#endif
+        T some[P::lanes];
+        for (index_t k = 0; k < P::lanes; ++k) some[k] = static_cast<T>(p[k]);
+        return P::load(some);
+    }
+}
+
 /// y[0, n) = value. In packets, which -O2 does not make of std::fill_n.
 template <class T>
 void fill_run(T* y, index_t n, T value) noexcept {
@@ -124,18 +154,10 @@ struct mask {
         constexpr index_t lanes = packet<T>::lanes;
         index_t i = 0;
         if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};
-        if constexpr (std::same_as<From, T> || is_half_type<From>) {
-            for (; i + lanes <= n; i += lanes) {
-                prefetch(x + i + next.x);
-                prefetch(p + i + next.where);
-                (*this)(packet<T>::load(x + i), p + i).store(y + i);
-            }
-        } else {
-            alignas(64) T some[lanes];
-            for (; i + lanes <= n; i += lanes) {
-                for (index_t k = 0; k < lanes; ++k) some[k] = static_cast<T>(x[i + k]);
-                (*this)(packet<T>::load(some), p + i).store(y + i);
-            }
+        for (; i + lanes <= n; i += lanes) {
+            prefetch(x + i + next.x);
+            prefetch(p + i + next.where);
+            (*this)(load_as<T>(x + i), p + i).store(y + i);
         }
         for (; i < n; ++i) y[i] = (*this)(x[i], p[i]);
     }

@@ -12,6 +12,63 @@ struct wide_integers {
     void restore(T*, double) const noexcept {}
 };
 
+/// What is done to runs of integers, each of which has an extreme of its own, in loops of fixed length, which compilers turn
+/// into vectors.
+template <class In, class T, bool IsLeast, bool IsMasked>
+struct integer_pass {
+    using magnitude = std::make_unsigned_t<In>;
+    static constexpr index_t block = 16;
+    static constexpr In none = IsLeast ? std::numeric_limits<In>::max() : std::numeric_limits<In>::min();
+
+    /// m[j] = the better one of m[j] and x[j], 0 <= j < n.
+    static void take_extremes(In* m, In const* x, bool const* live, index_t n) noexcept {
+        index_t j = 0;
+        for (; j + block <= n; j += block) {
+            In best[block];
+            std::copy_n(x + j, block, best);
+            leave_out(best, live + j, none);
+            SOFTAX_VECTORIZED
+            for (index_t k = 0; k < block; ++k) best[k] = better(m[j + k], best[k]);
+            std::copy_n(best, block, m + j);
+        }
+        for (; j < n; ++j) m[j] = better(m[j], !IsMasked || live[j] ? x[j] : none);
+    }
+
+    /// to[j] = |x[j] - m[j]| * factor; -inf where masked.
+    static void subtract(T* to, In const* x, bool const* live, In const* m, index_t n, T factor) noexcept {
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        index_t j = 0;
+        for (; j + block <= n; j += block) {
+            T some[block];
+            SOFTAX_VECTORIZED
+            for (index_t k = 0; k < block; ++k) some[k] = difference(x[j + k], m[j + k]) * factor;
+            leave_out(some, live + j, -infinity);
+            std::copy_n(some, block, to + j);
+        }
+        for (; j < n; ++j) to[j] = !IsMasked || live[j] ? difference(x[j], m[j]) * factor : -infinity;
+    }
+
+private:
+    static In better(In m, In x) noexcept { return IsLeast ? std::min(m, x) : std::max(m, x); }
+
+    static T difference(In x, In m) noexcept {
+        auto const ux = static_cast<magnitude>(x), um = static_cast<magnitude>(m);
+        return static_cast<T>(static_cast<magnitude>(IsLeast ? ux - um : um - ux));
+    }
+
+    /// x[k] = other where the mask says so, as bits.
+    template <class X>
+    static void leave_out(X (&x)[block], bool const* live, X other) noexcept {
+        if constexpr (IsMasked) {
+            using P = packet<carrier<X>>;
+            P const left = P::set(std::bit_cast<carrier<X>>(other));
+            for (index_t k = 0; k < block; k += P::lanes) {
+                store_bits(chosen(live + k, load_bits(x + k), left), x + k);
+            }
+        }
+    }
+};
+
 /// A scratch of integers, n x columns, and the maximum (for a negative factor the minimum) of each column.
 template <class In, class T>
     requires is_wide_integer<In>
@@ -26,10 +83,10 @@ public:
         index_t const size = axes.count();
         mover(integers_.data(), x, axes);
         if (where != nullptr) mask_mover(live_.data(), where, axes);
-        bool const wants_least = factor < 0;
-        for (index_t j = 0; j < columns; ++j) find_extreme(j, size, wants_least);
-        for (index_t i = 0; i < size; i += columns) {
-            for (index_t j = 0; j < columns; ++j) to[i + j] = is_live(i + j) ? difference(i, j) * factor : -infinity;
+        if (factor < 0) {
+            where != nullptr ? subtract<true, true>(to, size, factor) : subtract<true, false>(to, size, factor);
+        } else {
+            where != nullptr ? subtract<false, true>(to, size, -factor) : subtract<false, false>(to, size, -factor);
         }
     }
 
@@ -44,26 +101,29 @@ public:
     double extreme(index_t j) const noexcept { return static_cast<double>(extremes_.data()[j]); }
 
 private:
-    static constexpr T infinity = std::numeric_limits<T>::infinity();
-
-    bool is_live(index_t place) const noexcept { return live_.size() == 0 || live_.data()[place]; }
-
-    void find_extreme(index_t j, index_t size, bool wants_least) noexcept {
-        bool is_first = true;
-        In& m = extremes_.data()[j];
-        for (index_t k = j; k < size; k += columns_) {
-            In const x = integers_.data()[k];
-            if (is_live(k) && (is_first || (wants_least ? x < m : m < x))) m = x, is_first = false;
+    /// to = |x - extreme| * factor, the extreme being the least or the largest.
+    template <bool IsLeast, bool IsMasked>
+    void subtract(T* to, index_t size, T factor) noexcept {
+        using pass = integer_pass<In, T, IsLeast, IsMasked>;
+        In* const m = extremes_.data();
+        In const* const x = integers_.data();
+        bool const* const live = live_.data();
+        std::fill_n(m, columns_, pass::none);
+        // A column by itself goes as a block of them.
+        In of[pass::block];
+        index_t const width = columns_ > 1 ? columns_ : pass::block, whole = size / width * width;
+        In* const extremes = columns_ > 1 ? m : of;
+        std::fill_n(of, pass::block, pass::none);
+        for (index_t i = 0; i < whole; i += width) pass::take_extremes(extremes, x + i, live + i, width);
+        pass::take_extremes(of, x + whole, live + whole, size - whole);
+        if (columns_ == 1) {
+            *m = IsLeast ? *std::min_element(of, of + pass::block) : *std::max_element(of, of + pass::block);
         }
-        if (is_first) m = 0;
-    }
-
-    T difference(index_t i, index_t j) const noexcept {
-        using magnitude = std::make_unsigned_t<In>;
-        In const x = integers_.data()[i + j], m = extremes_.data()[j];
-        auto const ux = static_cast<magnitude>(x), um = static_cast<magnitude>(m);
-        return x < m ? -static_cast<T>(static_cast<magnitude>(um - ux))
-                     : static_cast<T>(static_cast<magnitude>(ux - um));
+        // Nothing is left of such a column, or nothing else.
+        for (index_t j = 0; j < columns_ && IsMasked; ++j) m[j] = m[j] == pass::none ? In(0) : m[j];
+        std::fill_n(of, pass::block, *m);
+        for (index_t i = 0; i < whole; i += width) pass::subtract(to + i, x + i, live + i, extremes, width, factor);
+        pass::subtract(to + whole, x + whole, live + whole, of, size - whole, factor);
     }
 
     index_t columns_;

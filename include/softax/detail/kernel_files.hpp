@@ -19,6 +19,7 @@
 #include "panel.hpp"
 #include "strip.hpp"
 #include "short_row.hpp"
+#include "bits.hpp"
 #include "move.hpp"
 #include "left_out.hpp"
 #include "integers.hpp"

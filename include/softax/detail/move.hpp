@@ -14,13 +14,13 @@ EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) n
     if constexpr (std::same_as<To, From> && !std::floating_point<To>) {
         std::copy_n(x, n, y);
         return;
-    } else if constexpr (std::same_as<To, From> || is_half_type<From> || is_half_type<To>) {
-        using P = packet<std::conditional_t<is_half_type<From>, To, From>>;
+    } else if constexpr (std::floating_point<To> || std::floating_point<From>) {
+        using T = std::conditional_t<std::floating_point<To>, To, From>;
         if (n >= run_ahead) next = {run_ahead, run_ahead, 0};
-        for (; i + P::lanes <= n; i += P::lanes) {
+        for (; i + packet<T>::lanes <= n; i += packet<T>::lanes) {
             prefetch(x + i + next.x);
-            if constexpr (!is_half_type<From>) prefetch_to(y + i + next.y);  // else it is a scratch
-            P::load(x + i).store(y + i);
+            if constexpr (std::floating_point<From>) prefetch_to(y + i + next.y);  // else it is a scratch
+            load_as<T>(x + i).store(y + i);
         }
     }
     for (; i < n; ++i) y[i] = static_cast<To>(x[i]);
@@ -36,24 +36,6 @@ EIGEN_STRONG_INLINE void move_every_second(T* y, T const* x, index_t n) noexcept
         every_second(P::load(x + 2 * i), P::load(x + 2 * i + P::lanes)).store(y + i);
     }
     for (; i < n; ++i) y[i] = x[2 * i];
-}
-
-/// Byte j of row i <-> byte i of row j, of eight rows of eight bytes: pairs of blocks of bytes change places.
-inline void transpose_bytes(std::uint64_t (&row)[8]) noexcept {
-    SOFTAX_UNROLLED
-    for (index_t width = 1; width < 8; width *= 2) {
-        // The lower ones of every two blocks of that width.
-        std::uint64_t const lower = width == 1   ? 0x00ff00ff00ff00ffu
-                                    : width == 2 ? 0x0000ffff0000ffffu
-                                                 : 0x00000000ffffffffu;
-        SOFTAX_UNROLLED
-        for (index_t i = 0; i < 8; ++i) {
-            if ((i & width) != 0) continue;
-            std::uint64_t const a = row[i], b = row[i + width];
-            row[i] = (a & lower) | (b & lower) << 8 * width;
-            row[i + width] = (a >> 8 * width & lower) | (b & ~lower);
-        }
-    }
 }
 
 /// y = x over all axes, masked or not.
@@ -93,15 +75,17 @@ private:
             }
         }
         // Squares that fit go through registers, what is left of them element by element.
-        constexpr bool is_vector = std::is_floating_point_v<To> && (std::same_as<From, To> || is_half_type<From>);
+        constexpr bool is_bits = std::same_as<From, To> && sizeof(To) >= 4 && !is_masked;
+        constexpr bool is_vector = is_bits || std::floating_point<To>;
         if constexpr (is_vector) {
             bool const is_fit = which.row() == 1 || which.column() == 1;
             if (r.column.y == 1 && r.row.x == 1 && is_fit) return transpose_rectangle(y, x, which);
         }
-        constexpr bool has_order = std::endian::native == std::endian::little;
-        if constexpr (std::same_as<From, To> && sizeof(To) == 1 && !is_masked && has_order) {
+#if defined(__GNUC__)
+        if constexpr (std::same_as<From, To> && sizeof(To) == 1 && !is_masked) {
             if (r.column.y == 1 && r.row.x == 1) return transpose_small(y, x);
         }
+#endif
         for (index_t i0 = 0; i0 < r.row.extent; i0 += tile) {
             index_t const i1 = std::min(i0 + tile, r.row.extent);
             for (index_t j0 = 0; j0 < r.column.extent; j0 += tile) {
@@ -134,7 +118,7 @@ private:
 
     /// Rows are neighbours in the input, columns in the output, and in the mask one of them.
     void transpose_rectangle(To* y, From const* x, Mask const& which) const noexcept {
-        using P = packet<To>;
+        using P = packet<carrier<To>>;
         rectangle const& r = block_;
         index_t const rows = r.row.extent / P::lanes * P::lanes, columns = r.column.extent / P::lanes * P::lanes;
         bool const is_masked_first = which.row() == 1;
@@ -143,14 +127,18 @@ private:
                 P square[P::lanes];
                 SOFTAX_UNROLLED
                 for (index_t k = 0; k < P::lanes; ++k) {
-                    P const own = P::load(x + i + (j + k) * r.column.x);
-                    square[k] = is_masked_first ? which(own, i, j + k, P::lanes) : own;
+                    square[k] = loaded(x + i + (j + k) * r.column.x);
+                    if constexpr (is_masked) {
+                        if (is_masked_first) square[k] = which(square[k], i, j + k, P::lanes);
+                    }
                 }
                 transpose(square);
                 SOFTAX_UNROLLED
                 for (index_t k = 0; k < P::lanes; ++k) {
-                    P const own = is_masked_first ? square[k] : which(square[k], i + k, j, P::lanes);
-                    own.store(y + (i + k) * r.row.y + j);
+                    if constexpr (is_masked) {
+                        if (!is_masked_first) square[k] = which(square[k], i + k, j, P::lanes);
+                    }
+                    store_bits(square[k], y + (i + k) * r.row.y + j);
                 }
             }
         }
@@ -158,21 +146,25 @@ private:
         move_elements(y, x, which, rows, r.row.extent, 0, r.column.extent);
     }
 
+    EIGEN_STRONG_INLINE static packet<carrier<To>> loaded(From const* x) noexcept {
+        if constexpr (std::floating_point<To>) return load_as<To>(x);
+        if constexpr (!std::floating_point<To>) return load_bits(x);
+    }
+
+#if defined(__GNUC__)
     /// The same for bytes.
     void transpose_small(To* y, From const* x) const noexcept {
         rectangle const& r = block_;
         index_t const rows = r.row.extent / 8 * 8, columns = r.column.extent / 8 * 8;
         for (index_t i = 0; i < rows; i += 8) {
             for (index_t j = 0; j < columns; j += 8) {
-                std::uint64_t square[8];
-                for (index_t k = 0; k < 8; ++k) std::memcpy(square + k, x + i + (j + k) * r.column.x, 8);
-                transpose_bytes(square);
-                for (index_t k = 0; k < 8; ++k) std::memcpy(y + (i + k) * r.row.y + j, square + k, 8);
+                byte_square::load(x + i + j * r.column.x, r.column.x).transposed().store(y + i * r.row.y + j, r.row.y);
             }
         }
         move_elements(y, x, which_, 0, rows, columns, r.column.extent);
         move_elements(y, x, which_, rows, r.row.extent, 0, r.column.extent);
     }
+#endif
 
     To* y_;
     From const* x_;
