@@ -33,6 +33,7 @@
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel_results  the last pass over a panel
 //   detail/panel        the kernel for neighbours across it
+//   detail/strip_elements some short groups in L1, and the way there and back
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them
 //   detail/bits         elements of any type as bits

@@ -17,6 +17,7 @@
 #include "panel_sums.hpp"
 #include "panel_results.hpp"
 #include "panel.hpp"
+#include "strip_elements.hpp"
 #include "strip.hpp"
 #include "short_row.hpp"
 #include "bits.hpp"

@@ -11,128 +11,53 @@ class strip {
     using P = packet<T>;
 
 public:
-    /// Columns of one strip: four cache lines, which the prefetchers follow better than one.
-    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), width = 4 * line;
-    /// How far ahead of itself the strip asks for groups that lie in runs.
-    static constexpr index_t distance = 128 * line;
+    /// Columns of one strip.
+    static constexpr index_t width = strip_elements<T>::width;
 
     /// softmax or log_softmax of groups of n < short_group elements of x into y, or the logsumexp of group j into y.data[j].
     /// y may be x if both lattices are one. Whether some group was NaN.
     template <form Form>
-    EIGEN_DONT_INLINE static bool kernel(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
-                                         mask<T> const& which) noexcept {
-        strip s(asked);
-        s.is_large_ = size.are_large;
-        s.is_streamed_ = size.are_streamed;
+    static bool kernel(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
+                       mask<T> const& which) noexcept {
+        return which ? work<Form>(x, y, size, asked, which) : work<Form>(x, y, size, asked, everything<T>{});
+    }
+
+private:
+    template <form Form, class Mask>
+    EIGEN_DONT_INLINE static bool work(lattice<T const> x, lattice<T> y, extents const& size, request<T> const& asked,
+                                       Mask const& which) noexcept {
+        strip s(asked, size);
         for (index_t j = 0; j < size.groups; j += width) {
             index_t const live = std::min(width, size.groups - j);
-            if (which) {
-                s.load(x.from(j), size.n, live, which.from(j));
-            } else {
-                s.load(x.from(j), size.n, live, everything<T>{});
-            }
-            s.template finish<Form>(size.n, live);
+            s.e_.load(x.from(j), size.n, live, which.from(j));
+            s.template finish<Form, !std::same_as<Mask, everything<T>>>(size.n, live);
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
-                s.store(y.from(j), size.n, live);
+                s.e_.store(y.from(j), size.n, live);
             }
         }
         if (size.are_streamed) end_streaming();
         return s.has_nan();
     }
 
-private:
-    explicit strip(request<T> const& asked) noexcept : asked_(asked), scale_(scaling<T>::of(asked)) {}
-
-    template <class Mask>
-    void load(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
-        if (x.column == 1 && which.column() == 1 && live == width) {
-            for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) {
-                    which(P::load(&x(i, p)), i, p, P::lanes).store(e_[i] + p);
-                }
-                for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
-                which.ask_for(i, width);
-            }
-        } else if (std::same_as<Mask, everything<T>> && x.column == 1) {
-            for (index_t i = 0; i < n; ++i) {
-                // Columns beyond the last repeat the first.
-                for (index_t p = 0; p < live; p += P::lanes) {
-                    P::load(&x(i, p), std::min(live - p, P::lanes), x(i, 0)).store(e_[i] + p);
-                }
-            }
-        } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes && live == width) {
-            for (index_t j = 0; j < width; j += P::lanes) load_groups(x.from(j), n, j, which.from(j));
-        } else {
-            index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
-            for (index_t i = 0; i < n; ++i) {
-                // Columns beyond the last repeat the first.
-                P const first = P::set(which(x(i, 0), i, 0));
-                for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
-                for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
-            }
-        }
-    }
-
-    void store(lattice<T> y, index_t n, index_t live) noexcept {
-        if (y.column == 1 && live == width && is_streamed_) {
-            for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < width; p += P::lanes) store_past_caches(&y(i, p), P::load(e_[i] + p));
-            }
-        } else if (y.column == 1) {
-            for (index_t i = 0; i < n; ++i) {
-                for (index_t p = 0; p < live; p += P::lanes) {
-                    P::load(e_[i] + p).store(&y(i, p), std::min(live - p, P::lanes));
-                }
-            }
-        } else if (y.row == 1 && 2 * n >= P::lanes && live == width) {
-            for (index_t j = 0; j < width; j += P::lanes) store_groups(&y(0, j), y.column, n, j);
-        } else {
-            for (index_t j = 0; j < live; ++j) {
-                for (index_t i = 0; i < n; ++i) y(i, j) = e_[i][j];
-            }
-        }
-    }
-
-    /// The groups [j, j + lanes), each in one run: squares are transposed, the last of which may overlap the one before.
-    template <class Mask>
-    void load_groups(lattice<T const> x, index_t n, index_t j, Mask const& which) noexcept {
-        for (index_t i = 0; i < n; i += P::lanes) {
-            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
-            P square[P::lanes];
-            SOFTAX_UNROLLED
-            for (index_t k = 0; k < P::lanes; ++k) {
-                if (is_large_) prefetch(&x(first, k) + distance), which.ask_for(first + distance, k);
-                square[k] = which(P::load(&x(first, k), live, T(0)), first, k, live);
-            }
-            transpose(square);
-            for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
-        }
-    }
-
-    void store_groups(T* y, index_t column, index_t n, index_t j) noexcept {
-        for (index_t i = 0; i < n; i += P::lanes) {
-            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
-            P square[P::lanes];
-            SOFTAX_UNROLLED
-            for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[first + k] + j);
-            transpose(square);
-            SOFTAX_UNROLLED
-            for (index_t k = 0; k < P::lanes; ++k) {
-                if (is_large_) prefetch_to(y + k * column + first + distance);
-                square[k].store(y + k * column + first, live);
-            }
-        }
-    }
+    strip(request<T> const& asked, extents const& size) noexcept
+        : asked_(asked), scale_(scaling<T>::of(asked)), e_(size) {}
 
     /// Replaces the elements of the live columns by the results.
-    template <form Form>
-    EIGEN_STRONG_INLINE void finish(index_t n, index_t live) noexcept {
+    template <form Form, bool IsMasked>
+    EIGEN_ALWAYS_INLINE void finish(index_t n, index_t live) noexcept {
         bool const is_scaled = asked_.is_scaled();
+        P const lowest = P::set(-std::numeric_limits<T>::infinity());
         for (index_t p = 0; p < live; p += P::lanes) {
-            P const m = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
-            auto const at = pivot<T>::of(m, asked_);
+            P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
+            // Groups of which the mask may leave nothing take the way of the others, and end as NaN.
+            P const m = IsMasked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
+            auto at = pivot<T>::of(m, asked_);
+            if constexpr (IsMasked) {
+                P const nan = (largest_of - m) * P::set(T(0));
+                at.floor = at.floor + nan, at.magic = at.magic + nan;
+            }
             if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
                 finish_packet<Form, way::plain>(n, p, m, at);
             } else {
@@ -141,7 +66,7 @@ private:
         }
     }
 
-    EIGEN_STRONG_INLINE P largest(index_t n, index_t p) const noexcept {
+    EIGEN_ALWAYS_INLINE P largest(index_t n, index_t p) const noexcept {
         P m = P::load(e_[0] + p);
         for (index_t i = 1; i < n; ++i) m = max(m, P::load(e_[i] + p));
         return m;
@@ -157,7 +82,7 @@ private:
     }
 
     template <form Form, way Way>
-    EIGEN_STRONG_INLINE void finish_packet(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
+    EIGEN_ALWAYS_INLINE void finish_packet(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         if constexpr (Form == form::softmax) {
             divide<Way>(n, p, m, at);
         } else {
@@ -166,7 +91,7 @@ private:
     }
 
     template <way Way>
-    EIGEN_STRONG_INLINE void divide(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
+    EIGEN_ALWAYS_INLINE void divide(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         P const start = P::set(lane_sum<T>::above);
         lane_sum<T> sum = {start, P::set(T(0))};
         for (index_t i = 0; i < n; ++i) {
@@ -232,9 +157,8 @@ private:
 
     request<T> asked_;
     scaling<T> scale_;
-    bool is_large_ = false, is_streamed_ = false;
     P seen_ = P::set(T(0));  // NaN where a group was
-    alignas(64) T e_[short_group][width];
+    strip_elements<T> e_;
 };
 
 SOFTAX_KERNELS_END

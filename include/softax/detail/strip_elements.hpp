@@ -1,0 +1,132 @@
+// strip_elements: the elements of a strip, on their way to where they are kept in L1 and back.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// The elements of some short groups, element i of group j in [i][j].
+template <class T>
+class strip_elements {
+    using P = packet<T>;
+    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+    /// How far ahead of itself the strip asks for groups that lie in runs.
+    static constexpr index_t distance = 128 * line;
+
+public:
+    /// Columns: four cache lines, which the prefetchers follow better than one.
+    static constexpr index_t width = 4 * line;
+
+    explicit strip_elements(extents const& size) noexcept
+        : is_large_(size.are_large), is_streamed_(size.are_streamed) {}
+
+    T* operator[](index_t i) noexcept { return e_[i]; }
+    T const* operator[](index_t i) const noexcept { return e_[i]; }
+
+    /// Element i of group j of x, or of what a mask makes of it, into [i][j]; 0 < live <= width groups.
+    template <class Mask>
+    EIGEN_ALWAYS_INLINE void load(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
+        if (x.column == 1 && which.column() == 1 && live == width) {
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t p = 0; p < width; p += P::lanes) {
+                    which(P::load(&x(i, p)), i, p, P::lanes).store(e_[i] + p);
+                }
+                for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
+                which.ask_for(i, width);
+            }
+        } else if (x.column == 1 && which.column() == 1) {
+            for (index_t i = 0; i < n; ++i) {
+                // Columns beyond the last repeat the first.
+                for (index_t p = 0; p < live; p += P::lanes) {
+                    index_t const some = std::min(live - p, P::lanes);
+                    P const own = which(P::load(&x(i, p), some, x(i, 0)), i, p, some);
+                    own.store(e_[i] + p);
+                    if (!std::same_as<Mask, everything<T>> && some < P::lanes)
+                        P::load(e_[i] + p, some, e_[i][0]).store(e_[i] + p);
+                }
+            }
+        } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes) {
+            for (index_t j = 0; j < live; j += P::lanes) {
+                if (j + P::lanes <= live) {
+                    load_groups<true>(x.from(j), n, j, P::lanes, which.from(j));
+                } else {
+                    load_groups<false>(x.from(j), n, j, live - j, which.from(j));
+                }
+            }
+        } else {
+            index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
+            for (index_t i = 0; i < n; ++i) {
+                // Columns beyond the last repeat the first.
+                P const first = P::set(which(x(i, 0), i, 0));
+                for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
+                for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
+            }
+        }
+    }
+
+    /// The same back.
+    EIGEN_ALWAYS_INLINE void store(lattice<T> y, index_t n, index_t live) const noexcept {
+        if (y.column == 1 && live == width && is_streamed_) {
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t p = 0; p < width; p += P::lanes) store_past_caches(&y(i, p), P::load(e_[i] + p));
+            }
+        } else if (y.column == 1) {
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t p = 0; p < live; p += P::lanes) {
+                    P::load(e_[i] + p).store(&y(i, p), std::min(live - p, P::lanes));
+                }
+            }
+        } else if (y.row == 1 && 2 * n >= P::lanes) {
+            for (index_t j = 0; j < live; j += P::lanes) {
+                if (j + P::lanes <= live) {
+                    store_groups<true>(&y(0, j), y.column, n, j, P::lanes);
+                } else {
+                    store_groups<false>(&y(0, j), y.column, n, j, live - j);
+                }
+            }
+        } else {
+            for (index_t j = 0; j < live; ++j) {
+                for (index_t i = 0; i < n; ++i) y(i, j) = e_[i][j];
+            }
+        }
+    }
+
+private:
+    /// The groups [j, j + some), a packet of them if they are whole, each in one run: squares are transposed, the last of which may
+    /// overlap the one before. Columns beyond the last repeat it.
+    template <bool IsWhole, class Mask>
+    void load_groups(lattice<T const> x, index_t n, index_t j, index_t some, Mask const& which) noexcept {
+        for (index_t i = 0; i < n; i += P::lanes) {
+            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
+            P square[P::lanes];
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) {
+                index_t const of = IsWhole ? k : std::min(k, some - 1);
+                if (is_large_) prefetch(&x(first, of) + distance), which.ask_for(first + distance, of);
+                square[k] = which(P::load(&x(first, of), live, T(0)), first, of, live);
+            }
+            transpose(square);
+            for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
+        }
+    }
+
+    template <bool IsWhole>
+    void store_groups(T* y, index_t column, index_t n, index_t j, index_t some) const noexcept {
+        for (index_t i = 0; i < n; i += P::lanes) {
+            index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
+            P square[P::lanes];
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[first + k] + j);
+            transpose(square);
+            SOFTAX_UNROLLED
+            for (index_t k = 0; k < P::lanes; ++k) {
+                if (!IsWhole && k >= some) break;
+                if (is_large_) prefetch_to(y + k * column + first + distance);
+                square[k].store(y + k * column + first, live);
+            }
+        }
+    }
+
+    bool is_large_, is_streamed_;
+    alignas(64) T e_[short_group][width];
+};
+
+SOFTAX_KERNELS_END
+#endif
