@@ -73,6 +73,11 @@ struct request {
     bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }
     bool has_extra() const noexcept { return extra != -std::numeric_limits<double>::infinity(); }
 
+    /// Whether the extra logit is as good as an element: what is multiplied by the mantissa is not rounded before.
+    bool is_extra_element() const noexcept {
+        return has_extra() && mantissa == 1 && static_cast<double>(extra_over_mantissa) == extra;
+    }
+
     /// What to take for the maximum of a group whose elements, times factor, have the maximum m.
     T pivot_of(T m) const noexcept { return m < extra_over_mantissa ? extra_over_mantissa : m; }
 };

@@ -26,6 +26,11 @@ wide factor_of(log_terms<T> const& g, T mantissa) noexcept {
 /// Adds the exponential of the extra logit to a sum of all exponentials, less the same factor 2^k as theirs.
 template <class T>
 void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
+    if (asked.is_extra_element()) {
+        auto const x = packet<T>::set(asked.extra_over_mantissa);
+        auto const e = reduced_exp<T>::template of<way::general>(x, pivot<T>::of(g.m, asked), scaling<T>::of(asked));
+        return add_total<T>(g.others, {static_cast<double>(e.value().first()), 0});
+    }
     constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
     double const k = static_cast<double>(exponent_of(g.magic));
     wide const shift = two_product(static_cast<double>(g.shift), static_cast<double>(asked.mantissa));

@@ -99,7 +99,12 @@ private:
             e.store(e_[i] + p);
             sum.add_below(e);
         }
-        if (asked_.has_extra()) add_extras(sum, m, at);
+        if (asked_.is_extra_element()) {
+            P const extra = P::set(asked_.extra_over_mantissa);
+            sum.add_below(reduced_exp<T>::template of<Way>(extra, at, scale_).value());
+        } else if (asked_.has_extra()) {
+            add_extras(sum, m, at);
+        }
         // hi - start is exact and not less than lo, which is what rounding left of it.
         P const large = sum.hi - start, total = opaque(large + sum.lo);
         auto const by = quotient<T>::by(total, sum.lo - opaque(total - large));
