@@ -219,8 +219,7 @@ TEMPLATE_TEST_CASE("narrow inner extents, whichever axis the mask runs along", "
 
 // Small integers are the floats that they are; others are those of their difference from the largest that the mask leaves, or from
 // the least where the scale is negative.
-TEMPLATE_TEST_CASE("integers, in any order in memory", "[masks]", bool, std::int8_t, std::uint16_t, std::int32_t,
-                   std::uint32_t, std::int64_t) {
+TEMPLATE_TEST_CASE("integers, in any order in memory", "[masks]", bool, std::int16_t, std::uint32_t, std::int64_t) {
     using In = TestType;
     std::mt19937 random(7);
     constexpr bool is_wide = sizeof(In) > 2;
