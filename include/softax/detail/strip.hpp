@@ -48,14 +48,15 @@ private:
     template <form Form, bool IsMasked>
     EIGEN_ALWAYS_INLINE void finish(index_t n, index_t live) noexcept {
         bool const is_scaled = asked_.is_scaled();
-        P const lowest = P::set(-std::numeric_limits<T>::infinity());
+        P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
             // Groups of which the mask may leave nothing take the way of the others, and end as NaN.
             P const m = IsMasked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
             auto at = pivot<T>::of(m, asked_);
             if constexpr (IsMasked) {
-                P const nan = (largest_of - m) * P::set(T(0));
+                P const is_other = zero_where_equal(one, largest_of, lowest);
+                P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_other, one);
                 at.floor = at.floor + nan, at.magic = at.magic + nan;
             }
             if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
