@@ -3,6 +3,7 @@
 
 #include <softax/softmax.hpp>
 
+#include "once/kernels.hpp"
 #include "reference.hpp"
 
 #include <bit>

@@ -1,0 +1,4 @@
+// The kernels of all that is computed in double.
+#include "kernels.hpp"
+
+SOFTAX_KERNELS_IN_DOUBLE()

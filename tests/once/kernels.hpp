@@ -1,0 +1,48 @@
+// The kernels that a dozen tests would each compile for themselves, which takes longer than all the rest of them. Tests that are
+// linked to softax_kernels_once, which says so by SOFTAX_KERNELS_ONCE, find them there.
+#pragma once
+
+#include <softax/softmax.hpp>
+
+#define SOFTAX_KERNELS_OF_FORM(word, Form, In)                                                          \
+    word template void softax::detail::apply_share<softax::detail::form::Form>(                         \
+        softax::detail::memories<In, softax::result_type<In>> const&, softax::detail::partition const&, \
+        softax::detail::call const&, softax::detail::share const&);
+
+#define SOFTAX_KERNELS_OF(word, In)               \
+    SOFTAX_KERNELS_OF_FORM(word, softmax, In)     \
+    SOFTAX_KERNELS_OF_FORM(word, log_softmax, In) \
+    SOFTAX_KERNELS_OF_FORM(word, logsumexp, In)
+
+#define SOFTAX_ROW_STEPS_OF(word, T)                                                      \
+    word template void softax::detail::apply_row_step<softax::detail::form::softmax>(     \
+        softax::detail::long_row<T>&, softax::detail::row_step, softax::index_t);         \
+    word template void softax::detail::apply_row_step<softax::detail::form::log_softmax>( \
+        softax::detail::long_row<T>&, softax::detail::row_step, softax::index_t);         \
+    word template void softax::detail::apply_row_step<softax::detail::form::logsumexp>(   \
+        softax::detail::long_row<T>&, softax::detail::row_step, softax::index_t);
+
+// All that is computed in float, and all that is in double.
+#define SOFTAX_KERNELS_IN_FLOAT(word)         \
+    SOFTAX_KERNELS_OF(word, float)            \
+    SOFTAX_ROW_STEPS_OF(word, float)          \
+    SOFTAX_KERNELS_OF(word, softax::half)     \
+    SOFTAX_KERNELS_OF(word, softax::bfloat16) \
+    SOFTAX_KERNELS_OF(word, bool)             \
+    SOFTAX_KERNELS_OF(word, std::int8_t)      \
+    SOFTAX_KERNELS_OF(word, std::uint8_t)     \
+    SOFTAX_KERNELS_OF(word, std::int16_t)     \
+    SOFTAX_KERNELS_OF(word, std::uint16_t)    \
+    SOFTAX_KERNELS_OF(word, std::int32_t)     \
+    SOFTAX_KERNELS_OF(word, std::uint32_t)    \
+    SOFTAX_KERNELS_OF(word, std::int64_t)     \
+    SOFTAX_KERNELS_OF(word, std::uint64_t)
+
+#define SOFTAX_KERNELS_IN_DOUBLE(word) \
+    SOFTAX_KERNELS_OF(word, double)    \
+    SOFTAX_ROW_STEPS_OF(word, double)
+
+#ifdef SOFTAX_KERNELS_ONCE
+SOFTAX_KERNELS_IN_FLOAT(extern)
+SOFTAX_KERNELS_IN_DOUBLE(extern)
+#endif
