@@ -112,11 +112,14 @@ struct pivots {
     using P = packet<T>;
     alignas(64) T m[Width], shift[Width], floor[Width], magic[Width];
 
-    /// Fills the first n pivots from their maxima; whether the way is plain for all of them.
+    /// Fills the first n pivots, from maxima that become those beside the extra logit; whether the way is plain for all.
     bool take(index_t n, request<T> const& asked) noexcept {
+        P const extra = P::set(asked.extra_over_mantissa);
         P any = P::set(T(0));
         for (index_t j = 0; j < n; j += P::lanes) {
-            auto const at = pivot<T>::of(P::load(m + j), asked);
+            P const most = max(P::load(m + j), extra);
+            most.store(m + j);
+            auto const at = pivot<T>::of(most, asked);
             at.shift.store(shift + j);
             at.floor.store(floor + j);
             at.magic.store(magic + j);

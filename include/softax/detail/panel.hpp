@@ -2,8 +2,8 @@
 //
 // Works on a panel of columns at a time, row by row, so that memory is touched in runs; what belongs to a column (maximum,
 // pivot, sums) waits in a small workspace. Sums go in the order of sum.hpp, so a column has the bits of the same row.
-// Rows that follow one another in memory are folded: sum_lanes of them are one wide row, with a column for each lane of each
-// column, so that panels of 2 columns fill packets too.
+// Rows that follow one another in memory are folded: up to sum_lanes of them are one wide row, in which every column comes
+// as often, so that panels of 2 or 17 columns fill packets too.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -16,16 +16,23 @@ public:
     /// Wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
     static constexpr index_t width = 1024 / static_cast<index_t>(sizeof(T));
 
+    /// How many rows that follow one another in memory are one wide row.
+    static constexpr index_t fold_of(index_t columns) noexcept {
+        if (columns > P::lanes && columns % P::lanes == 0) return 1;
+        index_t fold = sum_lanes;
+        while (fold > 1 && columns * fold > width) fold /= 2;
+        return fold;
+    }
+
     /// softmax or log_softmax of each of the columns of x, n rows, into y; for logsumexp one row of results.
     /// 1 <= columns <= width, n >= short_group. y may be x.
     template <form Form>
     void kernel(rows_at<T const> x, rows_at<T> y, extents const& size, request<T> const& asked,
                 mask<T> which) noexcept {
         index_t const columns = size.groups;
-        bool const fills_packets = columns > P::lanes && columns % P::lanes == 0;
-        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) && !fills_packets &&
-                               (!which || which.row() == columns) && columns * sum_lanes <= width;
-        n_ = size.n, columns_ = columns, fold_ = is_folded ? sum_lanes : 1;
+        bool const is_folded =
+            x.row == columns && (y.row == columns || Form == form::logsumexp) && (!which || which.row() == columns);
+        n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1;
         flat_ = columns * fold_;
         padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         scale_ = scaling<T>::of(asked);
@@ -53,7 +60,7 @@ public:
 private:
     /// The same for every lane of a column.
     void repeat(T* of_columns) const noexcept {
-        for (index_t j = columns_; j < flat_; ++j) of_columns[j] = of_columns[j - columns_];
+        for (index_t have = columns_; have < flat_; have *= 2) std::copy_n(of_columns, have, of_columns + have);
     }
 
     template <class Source>
@@ -65,9 +72,9 @@ private:
         if constexpr (requires { x.which; }) some = is_large_ && magnitude(x.which.row()) >= 2048 ? 2 : 8;
         for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
         if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
-        for (index_t j = columns_; j < flat_; ++j) {
-            T& m = at_.m[j % columns_];
-            m = m < at_.m[j] ? at_.m[j] : m;
+        for (index_t half = flat_ / 2; half >= columns_; half /= 2) {
+            for (index_t j = 0; j < half; j += P::lanes)
+                max(P::load(at_.m + j), P::load(at_.m + half + j)).store(at_.m + j);
         }
     }
 
@@ -92,6 +99,7 @@ private:
     template <class Source>
     EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
         P largest = P::load(at_.m + j);
+        SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step()) {
             if (is_large_) x.ask_for(16, j);
             largest = max(largest, x(j, lanes));
@@ -101,7 +109,6 @@ private:
 
     /// The pivots of all columns; whether the way is plain for every one of them.
     bool take_pivots(request<T> const& asked) noexcept {
-        for (index_t j = 0; j < columns_; ++j) at_.m[j] = asked.pivot_of(at_.m[j]);
         repeat(at_.m);
         std::fill(at_.m + flat_, at_.m + padded_, T(0));
         return at_.take(padded_, asked);
@@ -116,7 +123,7 @@ private:
         sums_.start(columns_);
         for (index_t c = 0; c < rows; c += chunk_rows) {
             index_t const end = std::min(rows, c + chunk_rows);
-            sums_.start_chunk(padded_, step, start);
+            sums_.start_chunk({columns_, fold_, flat_}, start);
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
@@ -152,6 +159,7 @@ private:
         lane_sum<T> sum = {P::load(hi), P::load(lo)};
         T* to = y.data + at.column;
         bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
+        SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
             P const value = x(at.column, at.lanes);
@@ -200,18 +208,19 @@ private:
     template <form Form, class Source>
     void finish(Source const& x, rows_at<T> e, rows_at<T> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
-        for (index_t j = 0; j < columns_ && !asked.has_extra(); ++j) sums_.complete(j);
-        has_nan_ = false;
-        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(at_.magic[j]);
-        for (index_t j = 0; j < columns_; ++j) has_nan_ |= is_nan(sums_.sum[j].hi);
+        if (!asked.has_extra()) sums_.complete(columns_);
+        P seen = P::set(T(0));  // NaN where a column was
         if constexpr (Form == form::softmax) {
             quotients(at_.shift, at_.floor, sums_.sum, columns_);  // in their place
+            for (index_t j = 0; j < columns_; j += P::lanes) seen = seen + P::load(at_.shift + j);
             repeat(at_.shift);
             repeat(at_.floor);
         } else {
+            for (index_t j = 0; j < columns_; ++j) seen = seen + P::set(at_.magic[j] + static_cast<T>(sums_.sum[j].hi));
             take_logs<Form>(y.data, asked);
             repeat(log_);
         }
+        has_nan_ = is_nan(sum_lane(seen));
         if constexpr (Form == form::logsumexp) return;
         bool const is_log = Form == form::log_softmax;
         panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};

@@ -54,6 +54,7 @@ private:
                                            place_of_sums const& at) const noexcept {
         P const a = P::load(first + at.column), b = P::load(second + at.column);
         T* to = y.data + at.column;
+        SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) result(x, to, a, b, at).store(to, at.lanes);
     }
 

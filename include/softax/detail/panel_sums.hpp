@@ -85,7 +85,7 @@ struct panel_shape {
     index_t columns, fold, flat;
 };
 
-/// Room for the sums of width columns.
+/// Room for the sums of width columns, which are added up some at a time.
 template <class T, index_t Width>
 class panel_sums {
     using P = packet<T>;
@@ -98,45 +98,51 @@ public:
     double count[Width];  // elements that are the maximum
 
     void start(index_t columns) noexcept {
-        std::fill_n(sum, columns, wide{0, 0});
-        std::fill_n(count, columns, 0.0);
+        std::fill_n(sum, padded(columns), wide{0, 0});
+        std::fill_n(count, padded(columns), 0.0);
     }
 
-    /// The lanes of a new chunk, each beginning at first; padded columns, whole packets.
-    void start_chunk(index_t padded, index_t lanes, T first) noexcept {
-        for (index_t l = 0; l < lanes; ++l) {
-            fill_run(hi + l * Width, padded, first);
-            fill_run(lo + l * Width, padded, T(0));
+    /// The lanes of a new chunk, each beginning at first.
+    void start_chunk(panel_shape const& s, T first) noexcept {
+        for (index_t l = 0; l < sum_lanes / s.fold; ++l) {
+            fill_run(hi + l * Width, s.flat - s.columns + padded(s.columns), first);
+            fill_run(lo + l * Width, s.flat - s.columns + padded(s.columns), T(0));
         }
-        fill_run(equal, padded, T(0));
+        fill_run(equal, padded(s.flat), T(0));
     }
 
     /// Adds the lanes of a chunk to the sums.
     template <form Form>
     void total(panel_shape const& s, double first) noexcept {
-        index_t const stride = s.fold > 1 ? s.columns : Width, whole = s.fold > 1 ? 0 : s.columns / block * block;
-        for (index_t j = 0; j < whole; j += block) total_block(j, first);
-        for (index_t j = whole; j < s.columns; ++j) {
-            add_total<T>(sum[j], chunk_total(hi + j, lo + j, stride, first));
-        }
+        for (index_t j = 0; j < s.columns; j += block) total_block(s, j, first);
         for (index_t j = 0; j < s.columns && Form != form::softmax; ++j) {
             for (index_t l = j; l < s.flat; l += s.columns) count[j] += static_cast<double>(equal[l]);
         }
     }
 
     /// A column of -inf below a finite pivot, which has no sum, gets one to divide by.
-    void complete(index_t j) noexcept {
-        if (sum[j].hi == 0 && count[j] == 0) sum[j].hi = count[j] = 1;
+    void complete(index_t columns) noexcept {
+        for (index_t j = 0; j < columns; j += block) {
+            SOFTAX_VECTORIZED
+            for (index_t k = 0; k < block; ++k) {
+                double const missing = sum[j + k].hi == 0 && count[j + k] == 0 ? 1 : 0;
+                sum[j + k].hi += missing, count[j + k] += missing;
+            }
+        }
     }
 
 private:
     static constexpr index_t block = 16;
 
+    static index_t padded(index_t columns) noexcept { return (columns + block - 1) / block * block; }
+
     /// The same for a block of columns at once, in loops of fixed length, which compilers turn into vectors.
-    void total_block(index_t j, double first) noexcept {
+    void total_block(panel_shape const& s, index_t j, double first) noexcept {
         alignas(64) double h[sum_lanes][block], r[sum_lanes][block];
-        for (index_t l = 0; l < sum_lanes; ++l) {
-            T const *const of_hi = hi + l * Width + j, *const of_lo = lo + l * Width + j;
+        for (index_t l = 0, at = j; l < sum_lanes; ++l) {
+            T const *const of_hi = hi + at, *const of_lo = lo + at;
+            // The lanes of a folded row lie side by side.
+            at += (l + 1) % s.fold != 0 ? s.columns : Width - (s.flat - s.columns);
             SOFTAX_VECTORIZED
             for (index_t k = 0; k < block; ++k) {
                 wide const of_lane = lane_total(of_hi[k], of_lo[k], first);

@@ -94,7 +94,7 @@ private:
         constexpr index_t width = panel<T>::width;
         index_t const columns = waiting_columns<T>(p), bytes = p.count * columns * static_cast<index_t>(sizeof(T));
         bool const is_large = p.inner.extent > width || bytes >= scratch_bytes;
-        return is_large && bytes <= 64 * scratch_bytes && columns * sum_lanes > width;
+        return is_large && bytes <= 64 * scratch_bytes && panel<T>::fold_of(columns) == 1;
     }
 
     /// Whether the results of rows may be written past the caches: in whole cache lines, and not to where the input lies, which
@@ -134,21 +134,19 @@ public:
     }
     bool row_mask() const noexcept { return Form != form::logsumexp && element_.where == 1; }
     bool panel_mask() const noexcept {
-        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_folded(element_.where));
+        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
     }
     bool panel_input() const noexcept {
-        return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_folded(element_.x));
+        return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));
     }
     bool panel_output() const noexcept {
         if (!is_one_ || inner_.y != 1) return false;
-        return Form == form::logsumexp || inner_.extent >= line || is_folded(element_.y);
+        return Form == form::logsumexp || inner_.extent >= line || is_dense(element_.y);
     }
 
 private:
-    /// Whether the panel folds rows of so few columns.
-    bool is_folded(index_t row) const noexcept {
-        return row == inner_.extent && inner_.extent * sum_lanes <= panel<T>::width;
-    }
+    /// Whether rows follow one another in memory, so that the panel folds those of few columns.
+    bool is_dense(index_t row) const noexcept { return row == inner_.extent; }
 
     walked_axis inner_, element_ = {1, 0, 0, 0}, group_ = {1, 0, 0, 0};
     bool is_one_, has_one_block_;
@@ -168,8 +166,8 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     using enum kernel;
     using enum place;
     bool const is_short = p.count < short_group;
-    // Folded panels take some hundred nanoseconds each; small ones are better transposed together.
-    constexpr index_t most = scratch_bytes / 64;
+    // Folded panels take some two hundred nanoseconds each; small ones are better transposed together.
+    constexpr index_t most = scratch_bytes / 256;
     bool const is_small = p.inner.extent > 1 && p.inner.extent * line <= width && last >= line && p.count <= chunk &&
                           p.count * p.inner.extent <= most;
     if (is_short) {

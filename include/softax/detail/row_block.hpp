@@ -58,7 +58,7 @@ private:
             T const m = which       ? which.copy_and_max(e_ + r * n_, row, &which.where(0, r), n_)
                         : is_scaled ? row_max<way::general>(row, n_, scale_)
                                     : row_max<way::plain>(row, n_, scale_);
-            at_.m[r] = asked_.pivot_of(m);
+            at_.m[r] = m;
         }
         return at_.take(rows, asked_);
     }

@@ -76,10 +76,7 @@ private:
     /// Multiplies the elements by the factor; what to take for their maximum.
     P prepared(index_t n, index_t p) noexcept {
         for (index_t i = 0; i < n; ++i) (P::load(e_[i] + p) * scale_.factor).store(e_[i] + p);
-        alignas(64) T m[P::lanes];
-        largest(n, p).store(m);
-        for (T& k : m) k = asked_.pivot_of(k);
-        return P::load(m);
+        return max(largest(n, p), P::set(asked_.extra_over_mantissa));
     }
 
     template <form Form, way Way>

@@ -170,15 +170,18 @@ struct quotient {
     }
 };
 
-/// Quotients by n sums, in two parts: the sums themselves first, then what divides by them. Room for whole packets.
+/// Quotients by n sums, in two parts. Whole packets of sums and of these.
 template <class T>
 void quotients(T* high, T* low, wide const* sum, index_t n) noexcept {
-    for (index_t j = 0; j < n; ++j) {
-        high[j] = static_cast<T>(sum[j].hi);
-        low[j] = static_cast<T>((sum[j].hi - static_cast<double>(high[j])) + sum[j].lo);
-    }
-    for (index_t j = 0; j < n; j += packet<T>::lanes) {
-        auto const by = quotient<T>::by(packet<T>::load(high + j), packet<T>::load(low + j));
+    using P = packet<T>;
+    for (index_t j = 0; j < n; j += P::lanes) {
+        alignas(64) T h[P::lanes], l[P::lanes];
+        SOFTAX_VECTORIZED
+        for (index_t k = 0; k < P::lanes; ++k) {
+            h[k] = static_cast<T>(sum[j + k].hi);
+            l[k] = static_cast<T>((sum[j + k].hi - static_cast<double>(h[k])) + sum[j + k].lo);
+        }
+        auto const by = quotient<T>::by(P::load(h), P::load(l));
         by.hi.store(high + j);
         by.lo.store(low + j);
     }
