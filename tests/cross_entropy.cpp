@@ -327,4 +327,23 @@ TEST_CASE("what is wrong with a call is said, and nothing is written", "[cross_e
     CHECK(memory == array<float>({20}, 7.0f));
 }
 
+TEMPLATE_TEST_CASE("ordinary numbers raise no floating-point exception", "[cross_entropy]", float, double) {
+    // The bug: what is no group had the sum 0, and 1 / 0 and its logarithm were taken.
+    for (index_list const& shape : std::vector<index_list>{{5, 9}, {3, 1000}, {65, 10}, {5, 48, 7}, {200, 33}}) {
+        auto const x = random_logits<TestType>(shape, 1);
+        auto gradient = x;
+        for (index_t axis = 0; axis < shape.size(); ++axis) {
+            index_list kept = shape;
+            kept.erase(axis);
+            auto const targets = random_targets<int>(kept, shape[axis], false);
+            for (double const smoothing : {0.0, 0.1}) {
+                cross_entropy_options const o = {.label_smoothing = smoothing};
+                CAPTURE(softax::detail::text_of(shape), axis, smoothing);
+                CHECK(!family::is_raising(
+                    [&] { softax::cross_entropy_with_gradient_into(gradient, x, targets, axis, o); }));
+            }
+        }
+    }
+}
+
 }  // namespace

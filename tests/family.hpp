@@ -7,6 +7,7 @@
 #include "reference.hpp"
 
 #include <bit>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -102,6 +103,21 @@ std::uint64_t bits_of(T x) {
         return std::bit_cast<std::uint16_t>(x);
     else
         return std::bit_cast<std::uint8_t>(x);
+}
+
+/// Leaves numbers on the stack that no operation takes quietly: signaling NaNs in float, in double what overflows.
+inline void soil_stack() {
+    std::uint16_t volatile soil[1 << 15];
+    for (auto& word : soil) word = 0x7fa0;
+}
+
+/// Whether f() raises what a program may have trapped.
+template <class F>
+bool is_raising(F f) {
+    soil_stack();
+    std::feclearexcept(FE_ALL_EXCEPT);
+    f();
+    return std::fetestexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW) != 0;
 }
 
 }  // namespace family

@@ -495,4 +495,18 @@ TEST_CASE("what is wrong with a call is said, and nothing is written", "[gradien
     CHECK(memory == array<float>({20}, 7.0f));
 }
 
+TEMPLATE_TEST_CASE("ordinary numbers raise no floating-point exception", "[gradient]", float, double) {
+    // The bug: lanes beyond the end were multiplied by what the stack happened to hold.
+    for (index_list const& shape : std::vector<index_list>{{65, 10}, {3, 1000}, {5, 47, 3}, {9, 100, 2}, {200, 33}}) {
+        auto const x = random_array<TestType>(shape, 1), g = random_array<TestType>(shape, 2);
+        for (index_t axis = 0; axis < shape.size(); ++axis) {
+            CAPTURE(softax::detail::text_of(shape), axis);
+            auto const y = softax::softmax(x, axis), z = softax::log_softmax(x, axis), l = softax::logsumexp(x, axis);
+            CHECK(!family::is_raising([&] { softax::softmax_vjp(y, g, axis); }));
+            CHECK(!family::is_raising([&] { softax::log_softmax_vjp(z, g, axis); }));
+            CHECK(!family::is_raising([&] { softax::logsumexp_vjp(x, l, axis); }));
+        }
+    }
+}
+
 }  // namespace

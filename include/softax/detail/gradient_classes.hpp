@@ -33,7 +33,8 @@ public:
         }
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             class_sums<T> sums[P::lanes];
-            for (class_sums<T>& some : sums) some = class_sums<T>::zero();
+            // What is no group has a maximum too, so that nothing is divided by 0, which a program may have trapped.
+            for (class_sums<T>& some : sums) some = class_sums<T>::zero(), some.equal = P::ones(1);
             for (index_t k = j; k < std::min(j + P::lanes, b_.live); ++k) {
                 sums[k - j] = b_.c.inner == 1 ? run_sums<Smoothing>(b_.row(k), k)
                                               : run_sums<Smoothing, T>(runs_.data() + k * pitch_, k);

@@ -47,7 +47,7 @@ public:
             for (index_t i = 0; i < t_.n; ++i) {
                 index_t const at = i * t_.row, w = i * t_.where_row;
                 for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, w + j, P::lanes, P::load(sum_ + j));
-                if (rest > 0) e.finish(at + whole, w + whole, rest, P::load(sum_ + whole));
+                if (rest > 0) e.finish(at + whole, w + whole, rest, P::load(sum_ + whole, rest, T(0)));
             }
         }
     }

@@ -65,7 +65,7 @@ private:
 
     template <class Source>
     void find_maxima(Source const& x) noexcept {
-        fill_run(at_.m, padded_, lowest);
+        fill_run(at_.m, fold_ > 1 ? width : padded_, lowest);  // halves of folded rows are read in whole packets
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
         // Rows of a mask that are about a page apart, more of them than two, push each other out of cache.
         index_t some = 8;
@@ -215,10 +215,12 @@ private:
             for (index_t j = 0; j < columns_; j += P::lanes) seen = seen + P::load(at_.shift + j);
             repeat(at_.shift);
             repeat(at_.floor);
+            std::fill(at_.shift + flat_, at_.shift + padded_, T(1));  // by 0 nothing is divided, though nobody sees it
         } else {
             for (index_t j = 0; j < columns_; ++j) seen = seen + P::set(at_.magic[j] + static_cast<T>(sums_.sum[j].hi));
             take_logs<Form>(y.data, asked);
             repeat(log_);
+            std::fill(log_ + flat_, log_ + padded_, T(0));
         }
         has_nan_ = is_nan(sum_lane(seen));
         if constexpr (Form == form::logsumexp) return;

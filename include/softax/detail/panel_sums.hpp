@@ -104,9 +104,11 @@ public:
 
     /// The lanes of a new chunk, each beginning at first.
     void start_chunk(panel_shape const& s, T first) noexcept {
+        // Both are read to the end of a packet, of all columns and of the last that are side by side.
+        index_t const run = std::max(padded(s.flat), s.flat - s.columns + padded(s.columns));
         for (index_t l = 0; l < sum_lanes / s.fold; ++l) {
-            fill_run(hi + l * Width, s.flat - s.columns + padded(s.columns), first);
-            fill_run(lo + l * Width, s.flat - s.columns + padded(s.columns), T(0));
+            fill_run(hi + l * Width, run, first);
+            fill_run(lo + l * Width, run, T(0));
         }
         fill_run(equal, padded(s.flat), T(0));
     }
