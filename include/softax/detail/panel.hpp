@@ -120,17 +120,18 @@ private:
         // A lane of a column is every step-th row.
         index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
         constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
+        panel_shape const shape = {columns_, fold_, flat_};
         sums_.start(columns_);
         for (index_t c = 0; c < rows; c += chunk_rows) {
             index_t const end = std::min(rows, c + chunk_rows);
-            sums_.start_chunk({columns_, fold_, flat_}, start);
+            sums_.start_chunk(shape, start);
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
                     add_lane<Form>(x.rows(i, step), {e[i], e.row * step}, left, l, i + (left - 1) * step);
                 }
             }
-            sums_.template total<Form>({columns_, fold_, flat_}, static_cast<double>(start));
+            sums_.template total<Form>(shape, static_cast<double>(start));
         }
     }
 

@@ -143,8 +143,8 @@ private:
         alignas(64) double h[sum_lanes][block], r[sum_lanes][block];
         for (index_t l = 0, at = j; l < sum_lanes; ++l) {
             T const *const of_hi = hi + at, *const of_lo = lo + at;
-            // The lanes of a folded row lie side by side.
-            at += (l + 1) % s.fold != 0 ? s.columns : Width - (s.flat - s.columns);
+            // The lanes of a folded row lie side by side; fold is a power of two.
+            at += ((l + 1) & (s.fold - 1)) != 0 ? s.columns : Width - (s.flat - s.columns);
             SOFTAX_VECTORIZED
             for (index_t k = 0; k < block; ++k) {
                 wide const of_lane = lane_total(of_hi[k], of_lo[k], first);

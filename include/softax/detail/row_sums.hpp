@@ -119,7 +119,7 @@ public:
     EIGEN_ALWAYS_INLINE void add(T const* x, T* e, index_t i, index_t n) noexcept {
         alignas(64) T hi[sum_lanes], lo[sum_lanes];
         add_lanes(x, e, i, n, hi, lo);
-        add_total<T>(sum, chunk_total(hi, lo, 1, static_cast<double>(start)));
+        add_total<T>(sum, chunk_total(hi, lo, static_cast<double>(start)));
     }
 
     /// The same, but the sums of the lanes are left in hi and lo.

@@ -87,17 +87,16 @@ EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
 template <class T>
 using total_type = std::conditional_t<sizeof(T) == 4, double, wide>;
 
-/// total[0, Last) = the sums of the lanes of one chunk, stride apart in memory, that started at start.
+/// total[0, Last) = the sums of the lanes of one chunk, that started at start.
 template <index_t Last, class T>
-EIGEN_STRONG_INLINE void add_lanes(total_type<T>* total, T const* hi, T const* lo, index_t stride,
-                                   double start) noexcept {
+EIGEN_STRONG_INLINE void add_lanes(total_type<T>* total, T const* hi, T const* lo, double start) noexcept {
     total_type<T> lane[sum_lanes];
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
         if constexpr (sizeof(T) == 4) {
-            lane[l] = (static_cast<double>(hi[l * stride]) - start) + static_cast<double>(lo[l * stride]);
+            lane[l] = (static_cast<double>(hi[l]) - start) + static_cast<double>(lo[l]);
         } else {
-            lane[l] = lane_total(hi[l * stride], lo[l * stride], start);
+            lane[l] = lane_total(hi[l], lo[l], start);
         }
     }
     add_halves<sum_lanes / 2, Last>(lane);
@@ -106,9 +105,9 @@ EIGEN_STRONG_INLINE void add_lanes(total_type<T>* total, T const* hi, T const* l
 
 /// All of them.
 template <class T>
-EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, index_t stride, double start) noexcept {
+EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, double start) noexcept {
     total_type<T> total;
-    add_lanes<1>(&total, hi, lo, stride, start);
+    add_lanes<1>(&total, hi, lo, start);
     if constexpr (sizeof(T) == 4)
         return {total, 0};
     else
@@ -123,7 +122,7 @@ EIGEN_STRONG_INLINE void row_totals(wide* total, float const* hi, float const* l
     for (index_t r = 0; r < rows; r += P::lanes) {
         for (index_t k = 0; k < P::lanes; ++k) {
             index_t const at = (r + k) * sum_lanes;
-            add_lanes<P::lanes>(lane + k * P::lanes, hi + at, lo + at, 1, start);
+            add_lanes<P::lanes>(lane + k * P::lanes, hi + at, lo + at, start);
         }
         P square[P::lanes];
         SOFTAX_UNROLLED
@@ -139,7 +138,7 @@ EIGEN_STRONG_INLINE void row_totals(wide* total, double const* hi, double const*
                                     double start) noexcept {
     for (index_t r = 0; r < rows; ++r) {
         total[r] = {0, 0};
-        add_total<double>(total[r], chunk_total(hi + r * sum_lanes, lo + r * sum_lanes, 1, start));
+        add_total<double>(total[r], chunk_total(hi + r * sum_lanes, lo + r * sum_lanes, start));
     }
 }
 
