@@ -37,10 +37,28 @@ array<I> random_targets(index_list const& shape, index_t classes, bool some_igno
     return t;
 }
 
-/// One group of the definition, as PyTorch's documentation gives it.
+/// One group of the definition, as PyTorch's documentation gives it, over the classes that a mask leaves.
 struct right_group {
     wide loss = 0;
     std::vector<wide> p, gradient;  // of this loss
+
+    template <class T>
+    right_group(std::vector<T> const& all, std::vector<bool> const& where, index_t target,
+                cross_entropy_options const& o)
+        : p(all.size(), 0), gradient(all.size(), 0) {
+        std::vector<T> x;
+        std::vector<std::size_t> places;
+        index_t own = -1;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            if (!where[i]) continue;
+            if (static_cast<index_t>(i) == target) own = static_cast<index_t>(x.size());
+            x.push_back(all[i]), places.push_back(i);
+        }
+        right_group const left(x, o.ignored && target == *o.ignored ? target : own, o);
+        bool const is_lost = own < 0 && (o.label_smoothing < 1 || x.empty()) && !(o.ignored && target == *o.ignored);
+        loss = is_lost ? reference::infinity : left.loss;
+        for (std::size_t i = 0; i < x.size(); ++i) p[places[i]] = left.p[i], gradient[places[i]] = left.gradient[i];
+    }
 
     template <class T>
     right_group(std::vector<T> const& x, index_t target, cross_entropy_options const& o)
@@ -78,6 +96,7 @@ void check(index_list const& shape, index_t axis, cross_entropy_options o, std::
     kept.erase(axis);
     index_t const classes = shape[axis];
     auto const targets = random_targets<int>(kept, classes, o.ignored.has_value());
+    auto const whole = o.where ? array<bool>(o.where->broadcast_to(shape)) : array<bool>();
     index_t inner = 1;
     for (index_t k = axis + 1; k < shape.size(); ++k) inner *= shape[k];
     o.reduction = reduction::none;
@@ -89,12 +108,18 @@ void check(index_list const& shape, index_t axis, cross_entropy_options o, std::
     for (index_t k = 0; k < targets.size(); ++k) {
         index_t const first = k / inner * classes * inner + k % inner;
         std::vector<T> x;
-        for (index_t i = 0; i < classes; ++i) x.push_back(logits.data()[first + i * inner]);
-        right_group const right(x, targets.data()[k], o);
+        std::vector<bool> where;
+        for (index_t i = 0; i < classes; ++i) {
+            x.push_back(logits.data()[first + i * inner]);
+            where.push_back(!o.where || whole.data()[first + i * inner]);
+        }
+        right_group const right(x, where, targets.data()[k], o);
         // 2.5 ULP of log_softmax; with smoothing the sum of all of them, at most 13 epsilon of it, which is the larger share.
         wide const off = (o.label_smoothing > 0 ? 16 : 3) * epsilon;
         wide const loss = reference::exact(losses.data()[k]);
-        REQUIRE(std::abs(loss - right.loss) <= right.loss * (off + result_epsilon) + least);
+        bool const is_lost = right.loss == reference::infinity;
+        REQUIRE((is_lost ? loss == right.loss
+                         : std::abs(loss - right.loss) <= right.loss * (off + result_epsilon) + least));
         for (index_t i = 0; i < classes; ++i) {
             auto const at = static_cast<std::size_t>(i);
             wide const got = reference::exact(gradient.data()[first + i * inner]);
@@ -102,7 +127,9 @@ void check(index_list const& shape, index_t axis, cross_entropy_options o, std::
             // the shares are subtracted.
             wide const allowed = 2.5L * 16 * epsilon * right.p[at] + 3 * epsilon * (o.label_smoothing > 0 ? 1 : 0);
             wide const rounding = std::abs(right.gradient[at]) * (3 * epsilon + result_epsilon) + least;
-            INFO("group " << k << ", class " << i << ", target " << targets.data()[k]);
+            INFO("group " << k << ", class " << i << ", target " << targets.data()[k] << ", smoothing "
+                          << o.label_smoothing);
+            if (!where[at]) REQUIRE(got == 0);
             REQUIRE(std::abs(got - right.gradient[at]) <= std::abs(static_cast<wide>(o.scale)) * allowed + rounding);
         }
         total += right.loss;
@@ -111,11 +138,16 @@ void check(index_list const& shape, index_t axis, cross_entropy_options o, std::
     o.reduction = reduction::sum;
     auto const sum = softax::cross_entropy(logits, targets, axis, o);
     REQUIRE(sum.rank() == 0);
-    CHECK(std::abs(reference::exact(sum()) - total) <= total * (16 * epsilon + result_epsilon));
+    bool const some_lost = total == reference::infinity;
+    CHECK((some_lost ? reference::exact(sum()) == total
+                     : std::abs(reference::exact(sum()) - total) <= total * (16 * epsilon + result_epsilon)));
     o.reduction = reduction::mean;
     auto mean_gradient = array<T>(shape, T{});
     auto const mean = softax::cross_entropy_with_gradient_into(mean_gradient, logits, targets, axis, o);
-    CHECK(std::abs(reference::exact(mean()) - total / counted) <= total / counted * (16 * epsilon + result_epsilon));
+    wide const right_mean = total / counted;
+    CHECK((some_lost
+               ? reference::exact(mean()) == total
+               : std::abs(reference::exact(mean()) - right_mean) <= right_mean * (16 * epsilon + result_epsilon)));
     CHECK(reference::exact(softax::cross_entropy(logits, targets, axis, o)()) == reference::exact(mean()));
     for (index_t k = 0; k < gradient.size(); ++k) {
         wide const one = reference::exact(gradient.data()[k]) / counted,
@@ -143,9 +175,112 @@ TEMPLATE_TEST_CASE("loss and gradient are those of the definition", "[cross_entr
     }
 }
 
+TEMPLATE_TEST_CASE("a mask leaves classes out, however it is broadcast", "[cross_entropy][masks]", float, double,
+                   half) {
+    using T = TestType;
+    if (std::is_same_v<T, double> && !reference::judges_double) return;
+    cross_entropy_options const plain, smooth = {.label_smoothing = 0.1}, all = {.label_smoothing = 1, .ignored = -100},
+                                       scaled = {.label_smoothing = 0.2, .ignored = -100, .scale = -0.75};
+    std::mt19937 generator(7);
+    for (auto const& shape :
+         std::vector<index_list>{{7, 3}, {5, 40}, {70, 20}, {6, 100}, {3, 4, 5}, {2, 60, 30}, {9, 1}}) {
+        // Every axis of the mask is there or broadcast, the first of them left away, or strided.
+        for (unsigned kept = 0; kept < 1u << shape.size(); ++kept) {
+            index_list masked = shape;
+            for (index_t k = 0; k < shape.size(); ++k) {
+                if ((kept >> k & 1) == 0) masked[k] = 1;
+            }
+            bool const is_stepped = kept % 3 == 1;
+            masked.back() *= is_stepped ? 2 : 1;
+            auto where = array<bool>::uninitialized(masked);
+            for (bool& b : where) b = generator() % 4 != 0;
+            view<bool const> said = where;
+            if (is_stepped) said = said.slice(-1, {.step = -2});
+            if (masked[0] == 1 && !is_stepped) {
+                masked.erase(0);
+                said = said.reshape(masked);
+            }
+            for (cross_entropy_options o : {plain, smooth, all, scaled}) {
+                o.where = said;
+                for (index_t axis = 0; axis < shape.size(); ++axis) check<T>(shape, axis, o, "mask");
+            }
+        }
+    }
+}
+
+TEST_CASE("what a mask leaves out does not matter", "[cross_entropy][masks][values]") {
+    float const inf = INFINITY;
+    // Groups: NaN left out; a target left out; nothing left; NaN left; a live class at -inf; ignored.
+    array<float> const x = {{NAN, 1, 1}, {1, inf, 1}, {1, 2, 3}, {NAN, 0, 0}, {-inf, 0, 0}, {0, 0, 0}};
+    array<bool> const where = {{0, 1, 1}, {1, 0, 1}, {0, 0, 0}, {1, 1, 0}, {1, 1, 1}, {0, 0, 0}};
+    array<int> const targets = {1, 1, 0, 1, 1, 9};
+    for (index_t const padding : {0, 60}) {
+        // The same in groups of many classes, the others left out.
+        array<float> logits({6, 3 + padding}, NAN), gradient({6, 3 + padding}, 7.0f);
+        array<bool> mask({6, 3 + padding}, false);
+        for (index_t j : {0, 1, 2, 3, 4, 5}) {
+            for (index_t i : {0, 1, 2}) logits(j, i) = x(j, i), mask(j, i) = where(j, i);
+        }
+        cross_entropy_options o = {.ignored = 9, .reduction = reduction::none, .where = mask};
+        auto const loss = softax::cross_entropy_with_gradient_into(gradient, logits, targets, -1, o);
+        CHECK(loss(0) == Approx(std::log(2.0)));
+        CHECK(loss(1) == inf);
+        CHECK(loss(2) == inf);
+        CHECK(std::isnan(loss(3)));
+        CHECK(loss(4) == Approx(std::log(2.0)));
+        CHECK(loss(5) == 0);
+        CHECK(gradient(0, 1) == Approx(-0.5));
+        CHECK(gradient(0, 2) == Approx(0.5));
+        CHECK(gradient(1, 0) == Approx(0.5));
+        CHECK(std::isnan(gradient(3, 1)));
+        for (index_t k = 0; k < mask.size(); ++k) {
+            if (!mask.data()[k]) CHECK((gradient.data()[k] == 0 && !std::signbit(gradient.data()[k])));
+        }
+        // The bug: 0 times the infinite loss of a class at -inf, or that of a class that is only left out.
+        o.label_smoothing = 0.5;
+        auto const smooth = softax::cross_entropy(logits, targets, -1, o);
+        CHECK(smooth(0) == Approx(std::log(2.0)));
+        CHECK(smooth(4) == inf);
+        o.label_smoothing = 1;
+        CHECK(softax::cross_entropy(logits, targets, -1, o)(1) == Approx(std::log(2.0)));
+        CHECK(softax::cross_entropy(logits, targets, -1, o)(2) == inf);
+    }
+    // The bug: what rounding took from an infinite sum is no number, and became the loss.
+    CHECK(softax::cross_entropy(array<float>{{0, -inf}, {0, 0}}, array<int>{1, 0})() == inf);
+}
+
+TEST_CASE("a mask that leaves all changes no bit, nor does memory or threads with a mask", "[cross_entropy][masks]") {
+    for (index_list const& shape : std::vector<index_list>{{300, 10}, {9, 2000}, {5, 30, 33}, {4, 700, 21}}) {
+        auto const x = random_logits<float>(shape, 1);
+        index_list kept = shape;
+        kept.erase(1);
+        auto const targets = random_targets<int>(kept, shape[1], true);
+        array<bool> const everything({1}, true);
+        array<bool> some(shape, false);
+        for (index_t k = 0; k < some.size(); ++k) some.data()[k] = k % 7 != 3;
+        cross_entropy_options o = {.ignored = -100, .scale = 1.25};
+        array<float> right(shape, 0.0f), masked(shape, 7.0f);
+        auto const loss = softax::cross_entropy_with_gradient_into(right, x, targets, 1, o);
+        o.where = everything;
+        CHECK(softax::cross_entropy_with_gradient_into(masked, x, targets, 1, o) == loss);
+        CHECK(masked == right);
+        o.where = some, o.label_smoothing = 0.1, o.reduction = reduction::none;
+        auto const of_some = softax::cross_entropy_with_gradient_into(right, x, targets, 1, o);
+        auto in_place = x;
+        CHECK(softax::cross_entropy_with_gradient_into(in_place, in_place, targets, 1, o) == of_some);
+        CHECK(in_place == right);
+        o.on = softax::stream(softax::device::cpu, 4);
+        CHECK(softax::cross_entropy_with_gradient_into(masked, x, targets, 1, o) == of_some);
+        CHECK(masked == right);
+    }
+}
+
 TEST_CASE("the gradient agrees with finite differences of the loss", "[cross_entropy]") {
     array<int> const targets = {{0, 4, 2}, {-1, 1, 1}};
-    cross_entropy_options const o = {.label_smoothing = 0.2, .ignored = -1, .scale = 1.5};
+    array<bool> const where = {{1}, {1}, {1}, {0}, {1}};
+    bool const is_masked = GENERATE(false, true);
+    cross_entropy_options o = {.label_smoothing = 0.2, .ignored = -1, .scale = 1.5};
+    if (is_masked) o.where = where;
     auto x = random_logits<double>({2, 5, 3}, 1);
     array<double> gradient(x.shape(), 0.0);
     auto const loss = softax::cross_entropy_with_gradient_into(gradient, x, targets, 1, o);
@@ -311,6 +446,10 @@ TEST_CASE("what is wrong with a call is said, and nothing is written", "[cross_e
     REQUIRE_FAILS(into(good, {.label_smoothing = 1.5}), std::invalid_argument, "label_smoothing is 1.5");
     REQUIRE_FAILS(into(good, {.label_smoothing = NAN}), std::invalid_argument, "label_smoothing");
     REQUIRE_FAILS(into(good, {.scale = INFINITY}), std::invalid_argument, "scale");
+    array<bool> const where({2, 2}, true);
+    REQUIRE_FAILS(into(good, {.where = where}), std::invalid_argument, "(2, 2)");
+    view<bool const> const within(reinterpret_cast<bool const*>(out.data()), {3});
+    REQUIRE_FAILS(into(good, {.where = within}), std::invalid_argument, "where overlaps out");
     REQUIRE_FAILS(softax::cross_entropy(x, good, 2), std::out_of_range, "axis 2");
     array<float> memory({20}, 7.0f);
     view<float> const a(memory.data(), {2, 3}), b(memory.data() + 1, {2, 3});

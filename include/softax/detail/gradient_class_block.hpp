@@ -2,47 +2,103 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// Where the groups of a call lie, and what a mask says of them.
+class class_places {
+public:
+    walked_axis classes = {1, 1, 1, 0};
+    walked_axis along;  // groups at one distance from one another
+
+    explicit class_places(partition const& groups) noexcept : along(groups.inner), outer_(groups.outer) {
+        if (groups.reduce.size > 0) classes = groups.reduce.at[0];
+        if (along.extent == 1 && outer_.size > 0) along = outer_.take(outer_.size - 1);
+    }
+
+    /// Group k; its extent is how many there are from it on at one distance.
+    walked_axis at(index_t k) const noexcept {
+        index_t const j = outer_.size == 0 ? k : k % along.extent;
+        walked_axis place = {along.extent - j, j * along.x, 0, j * along.where};
+        if (outer_.size > 0) k /= along.extent;
+        for (index_t a = outer_.size - 1; a >= 0; --a) {
+            index_t const i = a == 0 ? k : k % outer_.at[a].extent;
+            place.x += i * outer_.at[a].x, place.where += i * outer_.at[a].where;
+            if (a > 0) k /= outer_.at[a].extent;
+        }
+        return place;
+    }
+
+private:
+    walked_axes outer_;
+};
+
 template <class L>
 struct class_block {
     using T = compute_type<L>;
     static constexpr index_t padded = class_ends<T>::padded;
 
     class_call<L> c;
-    request<T> asked;
+    class_places places;
+    request<T>
+        asked;  // of elements as kernels see them: those of a call with a mask have been multiplied by the factor
+    T factor;
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
-    alignas(64) T weight[padded] = {};
+    alignas(64) T weight[padded] = {}, minus[padded] =
+                                           {};  // of a group: its gradient is (p + minus) weight but at its target
 
     explicit class_block(class_call<L> const& call) noexcept
         : c(call),
+          places(c.groups),
           asked(request<T>::of(c.scale, -std::numeric_limits<double>::infinity())),
+          factor(c.where ? std::exchange(asked.factor, T(1)) : asked.factor),
           scale(scaling<T>::of(asked)),
-          ends(asked, c.shares) {}
+          ends(asked, c.shares) {
+        std::fill_n(minus, padded, static_cast<T>(-c.shares.spread));
+    }
 
     /// The groups [from, end) through a kernel, at most so many at a time.
     template <class Kernel>
     void walk(Kernel& kernel, index_t groups, index_t from, index_t end) {
         for (first = from; first < end; first += groups) {
             live = std::min(groups, end - first);
-            c.shares.smoothing > 0 ? kernel.template run<smoothing::some>() : kernel.template run<smoothing::none>();
+            c.shares.smoothing > 0 && !c.where ? kernel.template run<smoothing::some>()
+                                               : kernel.template run<smoothing::none>();
         }
     }
 
+    bool are_runs() const noexcept { return places.classes.x == 1; }
     index_t target(index_t j) const noexcept { return c.target[first + j]; }
+    /// A group of runs, and what the mask says of it.
     L const* row(index_t j) const noexcept { return c.x + (first + j) * c.classes; }
+    bool const* where(index_t j) const noexcept { return c.where + places.at(first + j).where; }
 
-    /// Groups [j, j + groups) of the block, which lie side by side from a place in memory on.
+    /// Groups [j, j + groups) of the block, which begin at these places.
     struct piece {
-        index_t j, place, groups;
+        index_t j, groups;
+        walked_axis at;
     };
 
     /// The piece that begins with group j; without groups at the end of the block.
     piece piece_at(index_t j) const noexcept {
-        index_t const k = first + j, at = k % c.inner;
-        return {j, k / c.inner * c.classes * c.inner + at, std::min(live - j, c.inner - at)};
+        walked_axis const at = places.at(first + j);
+        return {j, std::min(live - j, at.extent), at};
     }
     piece after(piece const& p) const noexcept { return piece_at(p.j + p.groups); }
+
+    /// The elements of a piece to y, at these distances from class to class and from group to group; -inf where a mask leaves
+    /// them out.
+    void bring(T* y, piece const& of, index_t next_class, index_t next_group) const noexcept {
+        auto const axes = axes_of(of, next_class, next_group);
+        if (!c.where) return void(mover<T, L>(y, c.x + of.at.x, axes));
+        mover<T, L, mask<T>>(y, c.x + of.at.x, axes, {}, mask<T>::of({c.where + of.at.where, 0, 0}, factor));
+    }
+
+    /// And back to the gradient.
+    void take_back(T const* y, piece const& of, index_t next_class, index_t next_group) const noexcept {
+        auto axes = axes_of(of, next_class, next_group);
+        for (index_t k = 0; k < axes.size; ++k) std::swap(axes.at[k].x, axes.at[k].y);
+        mover<L, T>(c.gradient + of.at.x, y, axes);
+    }
 
     void take_losses() noexcept {
         for (index_t j = 0; j < live; ++j) {
@@ -50,6 +106,16 @@ struct class_block {
             c.loss[first + j] = counts ? ends.loss[j] : 0;
             weight[j] = counts ? static_cast<T>(c.shares.weight) : T(0);
         }
+        for (index_t j = 0; j < live && c.where; ++j) {
+            if (target(j) >= 0) take_masked_loss(j);
+        }
+    }
+
+    /// Elements of a gradient in a scratch that a mask leaves out: there is something but 0 where a share is spread over the others, or
+    /// a group is NaN.
+    void clear_left_out(T* g, piece const& of, index_t next_class, index_t next_group) const noexcept {
+        if (c.shares.smoothing == 0 && !run_nan_search(ends.quotient + of.j, of.groups)) return;
+        mask_filler(g, c.where + of.at.where, axes_of(of, next_class, next_group), T(0));
     }
 
     /// The element of a gradient that is its target's; all of them where the target is ignored.
@@ -62,6 +128,45 @@ struct class_block {
             return;
         }
         for (index_t i = 0; i < c.classes; ++i) g[i * stride] = static_cast<E>(T(0));
+    }
+
+private:
+    walked_axes axes_of(piece const& of, index_t next_class, index_t next_group) const noexcept {
+        walked_axis classes = places.classes, groups = places.along;
+        classes.y = next_class, groups.y = next_group, groups.extent = of.groups;
+        walked_axes axes;
+        axes.push_back(classes);
+        axes.push_back(groups);
+        return axes;
+    }
+
+    /// What the mask makes of the loss of a group, and of what its gradient comes from.
+    void take_masked_loss(index_t j) noexcept {
+        walked_axis const at = places.at(first + j), next = places.classes;
+        bool const* const is_left = c.where + at.where;
+        if (c.shares.smoothing > 0) take_spread_loss(c.x + at.x, is_left, j);
+        if (is_left[target(j) * next.where]) return;
+        if (c.shares.smoothing < 1) c.loss[first + j] = std::numeric_limits<double>::infinity();
+        ends.less_one[j] = -c.shares.smoothing;  // nothing is left of its own share, nor of its gradient
+    }
+
+    /// The share that is spread over the classes that the mask leaves: how far these lie below the maximum. With none all is lost.
+    void take_spread_loss(L const* x, bool const* is_left, index_t j) noexcept {
+        walked_axis const next = places.classes;
+        auto const left_or_maximum = mask<T>::of({}, factor, ends.m[j]);
+        double const m = static_cast<double>(ends.m[j]);
+        double below = 0;
+        index_t left = 0;
+        for (index_t i = 0; i < c.classes; ++i) {
+            bool const is_one = is_left[i * next.where];
+            below += m - static_cast<double>(left_or_maximum(x[i * next.x], is_one));
+            left += is_one;
+        }
+        double const spread = c.shares.smoothing / static_cast<double>(std::max(left, index_t{1}));
+        minus[j] = static_cast<T>(-spread);
+        ends.less_one[j] -= spread;
+        c.loss[first + j] += spread * below * static_cast<double>(asked.mantissa);
+        if (left == 0) c.loss[first + j] = std::numeric_limits<double>::infinity();
     }
 };
 

@@ -129,7 +129,9 @@ public:
         for (index_t l = 0; l < P::lanes; ++l) {
             double const below = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
             double const all = static_cast<double>(far[0][l]) + static_cast<double>(far[1][l]);
-            loss[j + l] = (g.log[l] + g.log_low[l]) + (own * below + shares_.spread * all) * mantissa;
+            // A class of which nothing is asked may be at -inf.
+            double const of_right = own > 0 ? own * below : 0;
+            loss[j + l] = (g.log[l] + g.log_low[l]) + (of_right + shares_.spread * all) * mantissa;
             quotient[j + l] = static_cast<T>(g.quotient[l]);
             // Where the right class has most of the probability, what is missing keeps its digits.
             less_one[j + l] = below == 0 ? g.less_one[l] : static_cast<double>(e[l]) * g.quotient[l] - 1;

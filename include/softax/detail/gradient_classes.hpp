@@ -14,30 +14,33 @@ class many_classes {
 public:
     /// Whole cache lines of groups, as many as fit in a second-level cache.
     static index_t block_of(class_call<L> const& c) noexcept {
-        return std::clamp((index_t{1} << 17) / c.classes, c.inner == 1 ? index_t{1} : P::lanes, class_ends<T>::width);
+        index_t const least = c.groups.inner.extent == 1 ? index_t{1} : P::lanes;
+        return std::clamp((index_t{1} << 17) / c.classes, least, class_ends<T>::width);
     }
 
     explicit many_classes(class_block<L>& b)
-        : b_(b), n_(b.c.classes), pitch_(n_ + 16), runs_(b.c.inner == 1 ? 0 : block_of(b.c) * pitch_) {}
+        : b_(b),
+          n_(b.c.classes),
+          pitch_(n_ + 16),
+          is_staged_(!b.are_runs() || b.c.where),
+          runs_(is_staged_ ? block_of(b.c) * pitch_ : 0) {}
 
     /// The groups of the block.
     template <smoothing Smoothing>
     void run() {
-        for (piece at = b_.piece_at(0); b_.c.inner > 1 && at.groups > 0; at = b_.after(at)) {
-            mover<T, L>(runs_.data() + at.j * pitch_, b_.c.x + at.place, both_axes(at.groups));
+        for (piece at = b_.piece_at(0); is_staged_ && at.groups > 0; at = b_.after(at)) {
+            b_.bring(run_of(at.j), at, 1, pitch_);
         }
         for (index_t j = 0; j < b_.live; ++j) {
             index_t const t = std::max(b_.target(j), index_t{0});
-            b_.ends.right[j] =
-                (b_.c.inner == 1 ? static_cast<T>(b_.row(j)[t]) : runs_.data()[j * pitch_ + t]) * b_.asked.factor;
+            b_.ends.right[j] = (is_staged_ ? run_of(j)[t] : static_cast<T>(b_.row(j)[t])) * b_.asked.factor;
         }
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             class_sums<T> sums[P::lanes];
             // What is no group has a maximum too, so that nothing is divided by 0, which a program may have trapped.
             for (class_sums<T>& some : sums) some = class_sums<T>::zero(), some.equal = P::ones(1);
             for (index_t k = j; k < std::min(j + P::lanes, b_.live); ++k) {
-                sums[k - j] = b_.c.inner == 1 ? run_sums<Smoothing>(b_.row(k), k)
-                                              : run_sums<Smoothing, T>(runs_.data() + k * pitch_, k);
+                sums[k - j] = is_staged_ ? run_sums<Smoothing, T>(run_of(k), k) : run_sums<Smoothing>(b_.row(k), k);
             }
             b_.ends.finish(class_sums<T>::template folded<Smoothing>(sums), j);
         }
@@ -54,13 +57,7 @@ private:
         return small;
     }
 
-    /// The groups of a piece and their classes, from where they lie to runs.
-    walked_axes both_axes(index_t groups) const noexcept {
-        walked_axes axes;
-        axes.push_back({n_, b_.c.inner, 1, 0});
-        axes.push_back({groups, 1, pitch_, 0});
-        return axes;
-    }
+    T* run_of(index_t j) noexcept { return runs_.data() + j * pitch_; }
 
     /// The maximum of a run, to that of group j, and the sums beside it.
     template <smoothing Smoothing, class E>
@@ -112,43 +109,63 @@ private:
     template <way Way>
     void take_gradients() noexcept {
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
-            b_.c.inner == 1 ? take_row<Way>(at) : take_columns<Way>(at);
-            for (index_t k = 0; k < at.groups; ++k) b_.mend(b_.c.gradient + at.place + k, b_.c.inner, at.j + k);
+            if (b_.c.where) {
+                take_masked<Way>(at);
+            } else if (b_.are_runs()) {
+                for (index_t k = 0; k < at.groups; ++k) {
+                    index_t const place = at.at.x + k * n_;
+                    take_run<Way>(b_.c.gradient + place, b_.c.x + place, at.j + k);
+                    b_.mend(b_.c.gradient + place, 1, at.j + k);
+                }
+            } else {
+                take_columns<Way>(at);
+                for (index_t k = 0; k < at.groups; ++k) {
+                    b_.mend(b_.c.gradient + at.at.x + k, b_.places.classes.x, at.j + k);
+                }
+            }
         }
     }
 
+    /// In the scratch, where what the mask leaves out is known.
     template <way Way>
-    void take_row(piece const& of) noexcept {
-        auto const at = pivot<T>::of(b_.ends.m[of.j], b_.asked);
+    void take_masked(piece const& of) noexcept {
+        for (index_t j = of.j; j < of.j + of.groups; ++j) take_run<Way, T>(run_of(j), run_of(j), j);
+        b_.clear_left_out(run_of(of.j), of, 1, pitch_);
+        for (index_t j = of.j; j < of.j + of.groups; ++j) b_.mend(run_of(j), 1, j);
+        b_.take_back(run_of(of.j), of, 1, pitch_);
+    }
+
+    template <way Way, class E>
+    void take_run(E* g, E const* x, index_t j) const noexcept {
+        auto const at = pivot<T>::of(b_.ends.m[j], b_.asked);
         auto const scale = b_.scale;
-        P const by = P::set(b_.ends.quotient[of.j]), w = P::set(b_.weight[of.j]),
-                minus = P::set(static_cast<T>(-b_.c.shares.spread));
+        P const by = P::set(b_.ends.quotient[j]), w = P::set(b_.weight[j]), minus = P::set(b_.minus[j]);
         for (index_t i = 0; i < n_; i += P::lanes) {
             index_t const live = std::min(P::lanes, n_ - i);
-            P const x = scale.template factored<Way>(fetch<T>(b_.c.x + of.place + i, live));
-            P const e = reduced_exp<T>::template of<Way>(x, at, scale).value();
-            put(madd(e, by, minus) * w, b_.c.gradient + of.place + i, live);
+            P const y = scale.template factored<Way>(fetch<T>(x + i, live));
+            P const e = reduced_exp<T>::template of<Way>(y, at, scale).value();
+            put(madd(e, by, minus) * w, g + i, live);
         }
     }
 
     template <way Way>
     void take_columns(piece const& of) noexcept {
         auto const scale = b_.scale;
-        P const minus = P::set(static_cast<T>(-b_.c.shares.spread));
         for (index_t i = 0; i < n_; ++i) {
             for (index_t p = 0; p < of.groups; p += P::lanes) {
-                index_t const live = std::min(P::lanes, of.groups - p), place = of.place + i * b_.c.inner + p;
+                index_t const live = std::min(P::lanes, of.groups - p), place = of.at.x + i * b_.places.classes.x + p;
                 auto const at = pivot<T>::of(P::load(b_.ends.m + of.j + p), b_.asked);
                 P const x = scale.template factored<Way>(fetch<T>(b_.c.x + place, live));
                 P const e = reduced_exp<T>::template of<Way>(x, at, scale).value();
-                P const by = P::load(b_.ends.quotient + of.j + p), w = P::load(b_.weight + of.j + p);
-                put(madd(e, by, minus) * w, b_.c.gradient + place, live);
+                P const by = P::load(b_.ends.quotient + of.j + p), minus = P::load(b_.minus + of.j + p);
+                put(madd(e, by, minus) * P::load(b_.weight + of.j + p), b_.c.gradient + place, live);
             }
         }
     }
 
     class_block<L>& b_;
     index_t n_, pitch_;  // between the runs of a scratch, which would else push each other out of a cache
+    bool is_staged_;
     buffer<T> runs_;
 };
 

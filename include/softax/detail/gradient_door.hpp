@@ -40,8 +40,8 @@ void check_same_shape(char const* what, view<T const> const& v, index_list const
     if (v.shape() != shape) fail_shapes_differ(what, v.shape(), shape);
 }
 
-template <class T>
-void check_mask_apart(view<T> const& out, options const& o) {
+template <class T, class Options>
+void check_mask_apart(view<T> const& out, Options const& o) {
     if (o.where && shares_memory(view<bool const>(*o.where), out)) fail_mask_overlap();
 }
 

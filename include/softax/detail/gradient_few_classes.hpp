@@ -18,7 +18,7 @@ public:
     /// The groups of the block.
     template <smoothing Smoothing>
     void run() {
-        b_.c.inner == 1 ? load_rows() : load_columns();
+        load();
         for (index_t j = 0; j < b_.live; ++j) b_.ends.right[j] = e_[std::max(b_.target(j), index_t{0})][j];
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             P m = P::load(e_[0] + j);
@@ -29,16 +29,25 @@ public:
         }
         b_.take_losses();
         if (b_.c.gradient == nullptr) return;
-        P const minus = P::set(static_cast<T>(-b_.c.shares.spread));
         for (index_t j = 0; j < b_.live; j += P::lanes) {
-            P const by = P::load(b_.ends.quotient + j), w = P::load(b_.weight + j);
+            P const by = P::load(b_.ends.quotient + j), minus = P::load(b_.minus + j), w = P::load(b_.weight + j);
             for (index_t i = 0; i < n_; ++i) (madd(P::load(e_[i] + j), by, minus) * w).store(e_[i] + j);
         }
+        for (piece at = b_.piece_at(0); b_.c.where && at.groups > 0; at = b_.after(at)) {
+            b_.clear_left_out(&e_[0][at.j], at, padded, 1);
+        }
         for (index_t j = 0; j < b_.live; ++j) b_.mend(&e_[0][j], padded, j);
-        b_.c.inner == 1 ? store_rows() : store_columns();
+        b_.are_runs() ? store_rows() : store_columns();
     }
 
 private:
+    void load() noexcept {
+        bool const is_mask_fit = !b_.c.where || (b_.places.classes.where == 1 && 2 * n_ >= P::lanes);
+        if (b_.are_runs() && is_mask_fit) return load_rows();
+        if (!b_.c.where) return load_columns();
+        for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) b_.bring(e_[0] + at.j, at, padded, 1);
+    }
+
     /// Whether all these maxima are small, and there is no scale.
     bool is_plain(P m) const noexcept {
         P const shift = pivot<T>::of(m, b_.asked).shift;
@@ -62,7 +71,8 @@ private:
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
             for (index_t i = 0; i < n_; ++i) {
                 for (index_t p = 0; p < at.groups; p += P::lanes) {
-                    index_t const live = std::min(at.groups - p, P::lanes), place = at.place + i * b_.c.inner + p;
+                    index_t const live = std::min(at.groups - p, P::lanes),
+                                  place = at.at.x + i * b_.places.classes.x + p;
                     (fetch<T>(b_.c.x + place, live) * b_.scale.factor).store(e_[i] + at.j + p);
                 }
             }
@@ -73,7 +83,8 @@ private:
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
             for (index_t i = 0; i < n_; ++i) {
                 for (index_t p = 0; p < at.groups; p += P::lanes) {
-                    index_t const live = std::min(at.groups - p, P::lanes), place = at.place + i * b_.c.inner + p;
+                    index_t const live = std::min(at.groups - p, P::lanes),
+                                  place = at.at.x + i * b_.places.classes.x + p;
                     put(P::load(e_[i] + at.j + p), b_.c.gradient + place, live);
                 }
             }
@@ -89,13 +100,16 @@ private:
             return;
         }
         index_t const some = std::min(n_, P::lanes);
+        P const factor = P::set(b_.factor), low = P::set(-std::numeric_limits<T>::infinity());
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             for (index_t i = 0; i < n_; i += P::lanes) {
                 index_t const first = std::max(index_t{0}, std::min(i, n_ - P::lanes));
                 P square[P::lanes];
                 SOFTAX_UNROLLED
                 for (index_t k = 0; k < P::lanes; ++k) {
-                    square[k] = fetch<T>(b_.row(std::min(j + k, b_.live - 1)) + first, some) * b_.scale.factor;
+                    index_t const of = std::min(j + k, b_.live - 1);
+                    square[k] = fetch<T>(b_.row(of) + first, some) * factor;
+                    if (b_.c.where) square[k] = chosen(b_.where(of) + first, some, square[k], low);
                 }
                 transpose(square);
                 for (index_t k = 0; k < some; ++k) square[k].store(e_[first + k] + j);

@@ -40,21 +40,23 @@ struct gradient_call {
 /// Whether a share of a target is spread over all classes.
 enum class smoothing { none, some };
 
-/// What is spread of a target, in all and to each class; what each loss counts.
+/// What is spread of a target, in all and to each class (0 where a mask says to which); what each loss counts.
 struct class_shares {
     double smoothing, spread, weight;
 };
 
-/// Cross entropy of row-major logits whose classes have inner groups beside them.
+/// Cross entropy of row-major logits.
 template <class L>
 struct class_call {
     L const* x;
     L* gradient;  // or null; may be x
-    index_t classes, inner;
+    index_t classes;
+    partition groups;
     index_t const* target;  // of each group, in row-major order; negative where it is ignored
     double* loss;           // of each group
     double scale;
     class_shares shares;
+    bool const* where = nullptr;  // the mask
 };
 
 /// Element i of a group belongs to chunk i / gradient_chunk and there to lane i % gradient_lanes.
