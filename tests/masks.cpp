@@ -136,6 +136,20 @@ TEMPLATE_TEST_CASE("rows and columns", "[masks]", float, double, softax::half, s
     }
 }
 
+TEMPLATE_TEST_CASE("a row that is left by itself is not masked where it has no room", "[masks]", float, double) {
+    // The bug: the last row of a thread, alone in its block, was masked on its way to the one result of logsumexp.
+    using T = TestType;
+    std::mt19937 random(3);
+    auto const a = elements<T>(3001, 64, random);
+    auto const where = some_of(3001, 64, random);
+    for (form const f : forms) {
+        auto const expected = by_hand(f, a, where, 1);
+        auto const on = softax::stream(softax::device::cpu, 4);
+        auto const y = guarded<T>(f, a, 1, {.where = view(where), .on = on});
+        require_same<T>(expected, y, name_of(f));
+    }
+}
+
 TEMPLATE_TEST_CASE("in place, and over joint axes", "[masks]", float, double, softax::half) {
     using T = TestType;
     std::mt19937 random(2);

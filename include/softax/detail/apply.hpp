@@ -137,7 +137,7 @@ private:
         index_t const element = is_row ? 1 : groups, group = is_row ? p_.count : 1;
         index_t const result = Form == form::logsumexp ? 1 : group;
         T* const s = scratch_.data();
-        block_axes in, after;
+        block_axes in;
         walked_axes out;
         index_t step = p_.count;
         for (index_t k = 0; k < p_.reduce.size; ++k) {
@@ -154,16 +154,15 @@ private:
         for (walked_axis const& a : kept) {
             step /= a.extent;
             in.kept.push_back({a.extent, a.x, step * group, a.where});
-            after.kept.push_back({a.extent, a.x, step * result, a.where});
             out.push_back({a.extent, step * result, a.y, 0});
         }
-        after.reduce = in.reduce;
         gather(s, m, in.all(), groups);
         if (is_wide_integer<In> && asked_.has_extra()) move_origin();
         bool const may_be_nan = run_kernel({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
-        if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(s, m.where, after);
         mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y, 0});
+        // Where results go they often lie as the mask does.
+        if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
     }
 
     static walked_axis of_extent(walked_axis a, index_t extent) noexcept {

@@ -57,6 +57,19 @@ EIGEN_STRONG_INLINE packet<T> load_as(From const* p) noexcept {
     }
 }
 
+/// One element, converted: where there are instructions for half, by these.
+template <class To, class From>
+EIGEN_STRONG_INLINE To converted(From x) noexcept {
+#if defined(SOFTAX_PACKET_BYTES) || (defined(__F16C__) && !defined(EIGEN_DONT_VECTORIZE))
+    if constexpr (std::same_as<From, half> && std::same_as<To, float>) {
+        return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(std::bit_cast<std::uint16_t>(x))));
+    } else if constexpr (std::same_as<From, float> && std::same_as<To, half>) {
+        return std::bit_cast<half>(static_cast<std::uint16_t>(_mm_cvtsi128_si32(_mm_cvtps_ph(_mm_set_ss(x), 0))));
+    }
+#endif
+    return static_cast<To>(x);
+}
+
 /// y[0, n) = value. In packets, which -O2 does not make of std::fill_n.
 template <class T>
 void fill_run(T* y, index_t n, T value) noexcept {
@@ -80,7 +93,7 @@ struct everything {
     void ask_for(index_t, index_t) const noexcept {}
     template <class From>
     T operator()(From x, index_t, index_t) const noexcept {
-        return static_cast<T>(x);
+        return converted<T>(x);
     }
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept { return x; }
 };
@@ -88,6 +101,23 @@ struct everything {
 /// The result of an element that does not take part.
 template <form Form, class T>
 inline constexpr T left_out_value = Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity();
+
+/// Whether a group with that maximum holds nothing above -inf: a mask has left nothing of it, or it is NaN.
+template <class T>
+bool is_lowest(T m) noexcept {
+    return m == -std::numeric_limits<T>::infinity();
+}
+
+/// The results y[0, n) of a group that is NaN: what a mask leaves out is no less left out there.
+template <form Form, class T>
+void write_nan(T* y, bool const* where, index_t n) noexcept {
+    using P = packet<T>;
+    P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
+    for (index_t i = 0; i < n; i += P::lanes) {
+        index_t const live = std::min(n - i, P::lanes);
+        chosen(where + i, live, nan, left).store(y + i, live);
+    }
+}
 
 /// Which elements take part, if not all, and what these are multiplied by; the others are -inf, or what is said.
 template <class T>
@@ -134,7 +164,7 @@ struct mask {
     template <class From>
     T operator()(From x, bool is_live) const noexcept {
         using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(static_cast<T>(x) * factor.first());
+        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(converted<T>(x) * factor.first());
         return std::bit_cast<T>((own & all) | (std::bit_cast<bits>(other.first()) & ~all));
     }
 
@@ -149,8 +179,8 @@ struct mask {
     }
 
     /// y[0, n) = x[0, n), masked.
-    template <class From>
-    EIGEN_STRONG_INLINE void copy(T* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
+    template <class To, class From>
+    EIGEN_STRONG_INLINE void copy(To* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
         constexpr index_t lanes = packet<T>::lanes;
         index_t i = 0;
         if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};
@@ -159,13 +189,13 @@ struct mask {
             prefetch(p + i + next.where);
             (*this)(load_as<T>(x + i), p + i).store(y + i);
         }
-        for (; i < n; ++i) y[i] = (*this)(x[i], p[i]);
+        for (; i < n; ++i) y[i] = converted<To>((*this)(x[i], p[i]));
     }
 
     /// The same with one answer for all of them.
-    template <class From>
-    void copy(T* y, From const* x, bool is_live, index_t n) const noexcept {
-        if (!is_live) return fill_run(y, n, other.first());
+    template <class To, class From>
+    void copy(To* y, From const* x, bool is_live, index_t n) const noexcept {
+        if (!is_live) return fill_run(y, n, static_cast<To>(other.first()));
         bool live[packet<T>::lanes];
         std::fill_n(live, packet<T>::lanes, true);
         for (index_t i = 0; i < n; i += packet<T>::lanes) copy(y + i, x + i, live, std::min(n - i, packet<T>::lanes));

@@ -17,29 +17,29 @@ struct block_axes {
 };
 
 /// y = value where the mask does not say so. A class as mask_mover is.
-template <class T>
+template <class Y, class T>
 class mask_filler {
 public:
-    mask_filler(T* y, bool const* where, walked_axes axes, T value) noexcept {
+    mask_filler(Y* y, bool const* where, walked_axes axes, T value) noexcept {
         for (index_t k = 0; k < axes.size; ++k) axes.at[k].x = axes.at[k].y;
-        mover<T, T, mask<T>>(y, y, axes, {}, mask<T>::of({where, 0, 0}, T(1), value));
+        mover<Y, Y, mask<T>>(y, y, axes, {}, mask<T>::of({where, 0, 0}, T(1), value));
     }
 };
 
 /// The same in groups that are NaN.
-template <class T>
+template <class Y, class T>
 class group_mender {
 public:
-    group_mender(T* y, bool const* where, walked_axes const& kept, walked_axes const& reduced, T value) noexcept
+    group_mender(Y* y, bool const* where, walked_axes const& kept, walked_axes const& reduced, T value) noexcept
         : y_(y), where_(where), reduced_(reduced), value_(value) {
         for_each_place(kept, *this);
     }
     void operator()(walked_axis const& at) const noexcept {
-        if (is_nan(y_[at.y])) mask_filler(y_ + at.y, where_ + at.where, reduced_, value_);
+        if (is_nan(static_cast<T>(y_[at.y]))) mask_filler(y_ + at.y, where_ + at.where, reduced_, value_);
     }
 
 private:
-    T* y_;
+    Y* y_;
     bool const* where_;
     walked_axes reduced_;
     T value_;
@@ -78,35 +78,70 @@ private:
     walked_axis run_ = {1, 0, 0, 0};
 };
 
-/// Whether the mask leaves something.
-class live_finder {
-public:
-    bool any = false;
-
-    live_finder(bool const* where, walked_axes const& axes) noexcept : where_(where) { for_each_place(axes, *this); }
-    void operator()(walked_axis const& at) noexcept { any = any || where_[at.where]; }
-
-private:
-    bool const* where_;
-};
-
 /// y = -inf for groups of which the mask leaves nothing.
-template <class T>
+template <class Y, class T>
 class empty_group_filler {
 public:
-    empty_group_filler(T* y, bool const* where, walked_axes const& kept, walked_axes const& reduced) noexcept
+    empty_group_filler(Y* y, bool const* where, walked_axes kept, walked_axes const& reduced) noexcept
         : y_(y), where_(where), reduced_(reduced) {
+        bool const is_run = reduced.size > 0 && reduced.at[reduced.size - 1].where == 1;
+        for (index_t k = kept.size - 1; k >= 0 && !is_run && side_.extent == 1; --k) {
+            if (kept.at[k].where == 1) side_ = kept.take(k);
+        }
+        if (is_run) run_ = reduced_.take(reduced_.size - 1).extent;
         for_each_place(kept, *this);
     }
+
+    /// The groups side by side from a place on.
     void operator()(walked_axis const& at) const noexcept {
-        bool const is_empty = is_nan(y_[at.y]) && !live_finder(where_ + at.where, reduced_).any;
-        if (is_empty) y_[at.y] = -std::numeric_limits<T>::infinity();
+        for (index_t j = 0; j < side_.extent; j += block) {
+            index_t const groups = std::min(block, side_.extent - j);
+            Y* const y = y_ + at.y + j * side_.y;
+            bool some_are_nan = false;
+            for (index_t k = 0; k < groups; ++k) some_are_nan |= is_nan(static_cast<T>(y[k * side_.y]));
+            if (!some_are_nan) continue;
+            live_finder live = {where_ + at.where + j, std::max(groups, run_), run_ > 1};
+            for_each_place(reduced_, live);
+            for (index_t k = 0; k < groups; ++k) {
+                bool const is_empty = !live.has(k) && is_nan(static_cast<T>(y[k * side_.y]));
+                if (is_empty) y[k * side_.y] = static_cast<Y>(-std::numeric_limits<T>::infinity());
+            }
+        }
     }
 
 private:
-    T* y_;
+    static constexpr index_t block = 64;
+
+    /// What a mask leaves of some groups whose elements lie side by side in it, or of one whose elements are runs.
+    struct live_finder {
+        bool const* where;
+        index_t n;
+        bool is_run;
+        unsigned char any[block] = {};
+
+        void operator()(walked_axis const& at) noexcept {
+            index_t k = 0;
+            for (; k + 8 <= n; k += 8) {
+                std::uint64_t some, all;
+                unsigned char* const to = any + (is_run ? 0 : k);
+                std::memcpy(&some, where + at.where + k, sizeof some);
+                std::memcpy(&all, to, sizeof all);
+                all |= some;
+                std::memcpy(to, &all, sizeof all);
+            }
+            for (; k < n; ++k) any[is_run ? 0 : k] |= where[at.where + k];
+        }
+
+        bool has(index_t k) const noexcept {
+            return is_run ? std::any_of(any, any + 8, [](unsigned char c) { return c != 0; }) : any[k] != 0;
+        }
+    };
+
+    Y* y_;
     bool const* where_;
     walked_axes reduced_;
+    walked_axis side_ = {1, 0, 0, 0};
+    index_t run_ = 1;
 };
 
 /// What to write where a mask says that nothing is.
@@ -116,11 +151,12 @@ public:
     explicit left_out(double extra) noexcept : extra_(extra) {}
 
     /// In groups that are NaN. In others it is there already.
-    void mend(T* y, bool const* where, block_axes const& axes) const noexcept {
+    template <class Y>
+    void mend(Y* y, bool const* where, block_axes const& axes) const noexcept {
         if constexpr (Form == form::logsumexp) {
             // With an extra logit no group is empty.
             if (extra_ == -std::numeric_limits<double>::infinity())
-                empty_group_filler(y, where, axes.kept, axes.reduce);
+                empty_group_filler<Y, T>(y, where, axes.kept, axes.reduce);
         } else {
             constexpr T value = left_out_value<Form, T>;
             // Where groups are no long runs, looking for those that are NaN takes longer than all of them.

@@ -20,6 +20,9 @@ public:
 
     void operator()(row_step step) noexcept {
         if (first_ == end_) return;
+        bool const is_left_out = step != row_step::maximum && mask_ && is_lowest(m()) && !asked_.has_extra();
+        if (is_left_out && step == row_step::results) write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
+        if (is_left_out) return;
         switch (step) {
             case row_step::maximum:
                 return find_maximum();

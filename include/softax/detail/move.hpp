@@ -23,7 +23,7 @@ EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) n
             load_as<T>(x + i).store(y + i);
         }
     }
-    for (; i < n; ++i) y[i] = static_cast<To>(x[i]);
+    for (; i < n; ++i) y[i] = converted<To>(x[i]);
 }
 
 /// y[i] = x[2 i] for 0 <= i < n. Reads nothing behind the last of them.
@@ -76,7 +76,7 @@ private:
         }
         // Squares that fit go through registers, what is left of them element by element.
         constexpr bool is_bits = std::same_as<From, To> && sizeof(To) >= 4 && !is_masked;
-        constexpr bool is_vector = is_bits || std::floating_point<To>;
+        constexpr bool is_vector = is_bits || is_number;
         if constexpr (is_vector) {
             bool const is_fit = which.row() == 1 || which.column() == 1;
             if (r.column.y == 1 && r.row.x == 1 && is_fit) return transpose_rectangle(y, x, which);
@@ -112,13 +112,13 @@ private:
         for (index_t i = i0; i < i1; ++i) {
             From const* from = x + i * block_.row.x;
             To* to = y + i * block_.row.y;
-            for (index_t j = j0; j < j1; ++j) to[j * y_step] = which(from[j * x_step], i, j);
+            for (index_t j = j0; j < j1; ++j) to[j * y_step] = converted<To>(which(from[j * x_step], i, j));
         }
     }
 
     /// Rows are neighbours in the input, columns in the output, and in the mask one of them.
     void transpose_rectangle(To* y, From const* x, Mask const& which) const noexcept {
-        using P = packet<carrier<To>>;
+        using P = packet<moved_type>;
         rectangle const& r = block_;
         index_t const rows = r.row.extent / P::lanes * P::lanes, columns = r.column.extent / P::lanes * P::lanes;
         bool const is_masked_first = which.row() == 1;
@@ -138,7 +138,7 @@ private:
                     if constexpr (is_masked) {
                         if (!is_masked_first) square[k] = which(square[k], i + k, j, P::lanes);
                     }
-                    store_bits(square[k], y + (i + k) * r.row.y + j);
+                    keep(square[k], y + (i + k) * r.row.y + j);
                 }
             }
         }
@@ -146,9 +146,18 @@ private:
         move_elements(y, x, which, rows, r.row.extent, 0, r.column.extent);
     }
 
-    EIGEN_STRONG_INLINE static packet<carrier<To>> loaded(From const* x) noexcept {
-        if constexpr (std::floating_point<To>) return load_as<To>(x);
-        if constexpr (!std::floating_point<To>) return load_bits(x);
+    /// What a packet has on its way: the type that is converted to or from, else any of as many bits.
+    static constexpr bool is_number = std::floating_point<To> || std::floating_point<From>;
+    using moved_type = std::conditional_t<std::floating_point<From> && is_half_type<To>, From, carrier<To>>;
+
+    EIGEN_STRONG_INLINE static packet<moved_type> loaded(From const* x) noexcept {
+        if constexpr (is_number) return load_as<moved_type>(x);
+        if constexpr (!is_number) return load_bits(x);
+    }
+
+    EIGEN_STRONG_INLINE static void keep(packet<moved_type> x, To* y) noexcept {
+        if constexpr (is_number) x.store(y);
+        if constexpr (!is_number) store_bits(x, y);
     }
 
 #if defined(__GNUC__)

@@ -52,9 +52,12 @@ struct plan {
             chosen.inner_block = waiting_columns<T>(p);
             chosen.waiting = p.count * chosen.inner_block;
         }
-        // A row by itself is masked on its way to the output, like those too long to wait; a block of rows has a scratch.
-        bool const is_masked = c.is_masked && chosen.where == place::direct && p.outer.size > 0;
-        bool const is_between = p.count > row_block<Form, T>::longest && p.count <= longest_waiting<T>;
+        // A row by itself is masked on its way to the output, if that has room, like those too long to wait; a block of rows has a
+        // scratch.
+        constexpr bool has_room = Form != form::logsumexp;
+        bool const is_masked = c.is_masked && chosen.where == place::direct && !(has_room && p.outer.size == 0);
+        bool const is_long = p.count > row_block<Form, T>::longest || !has_room;
+        bool const is_between = is_long && p.count <= longest_waiting<T>;
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         return chosen;
     }
@@ -132,12 +135,19 @@ public:
     bool row_output() const noexcept {
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
     }
-    bool row_mask() const noexcept { return Form != form::logsumexp && element_.where == 1; }
+    bool row_mask() const noexcept {
+        bool const is_kept = Form != form::logsumexp || element_.extent <= longest_waiting<T>;
+        return is_kept && element_.where == 1;
+    }
     bool panel_mask() const noexcept {
         return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
     }
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));
+    }
+    bool is_foldable() const noexcept {
+        bool const is_folded = inner_.extent < line || panel<T>::fold_of(inner_.extent) > 1;
+        return is_one_ && inner_.x == 1 && is_dense(element_.x) && is_folded;
     }
     bool panel_output() const noexcept {
         if (!is_one_ || inner_.y != 1) return false;
@@ -187,10 +197,9 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_moved_through && fit.panel_output() && !is_small) return {panel, output, 1, columns};
     }
     // What need only be converted to be folded stays as it lies.
-    if (!is_short && !is_small && !is_wide_integer<In> && p.inner.extent > 1 && p.inner.extent < line &&
-        fit.panel_input()) {
-        return {panel, scratch, 1, p.inner.extent};
-    }
+    bool const is_in_cache = p.count * p.inner.extent <= scratch_bytes / static_cast<index_t>(sizeof(T));
+    bool const is_converted = p.inner.extent > 1 && fit.is_foldable() && (p.inner.extent < line || is_in_cache);
+    if (!is_short && !is_small && !is_wide_integer<In> && is_converted) return {panel, scratch, 1, p.inner.extent};
     // A group of integers by itself where each has an extra logit of its own.
     if (is_wide_integer<In> && c.extra != -std::numeric_limits<double>::infinity()) {
         return {is_short ? strip : row, scratch, 1, 1};

@@ -45,7 +45,9 @@ private:
     void take_maximum(T const* x, bool const* where, T* y) noexcept {
         auto const scale = scaling<T>::of(asked_);
         if (mask_) {
-            m_ = mask_.copy_and_max(scratch_[0] != nullptr ? scratch_[0] : y, x, where, n_);
+            T* const masked = scratch_[0] != nullptr ? scratch_[0] : y;
+            m_ = mask_.copy_and_max(masked, x, where, n_);
+            is_left_out_ = is_spared(masked, m_);
         } else {
             m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
         }
@@ -60,9 +62,14 @@ private:
     index_t visit(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
         T const* const masked = scratch_[0] != nullptr ? scratch_[0] : y.data;
         lattice<T const> const own = mask_ ? lattice<T const>{masked, 1, 0} : x;
-        if constexpr (Form == form::logsumexp)
-            return rows > 1 ? add<beside::next>(x, y, which, rows) : add<beside::nothing>(own, y, which, 1);
+        if constexpr (Form == form::logsumexp) {
+            if (rows == 1) return add<beside::nothing>(own, y, which, 1);
+            if (!mask_) return add<beside::next>(x, y, which, rows);
+            others_.which = which.from(1);
+            return add<beside::next_masked>(x, y, which, rows - 1);
+        }
         if (others_.last == nullptr) {
+            if (is_left_out_ && rows == 1) return write_nan<Form>(y.data, which.where.data, n_), 1;
             add<beside::nothing>(own, y, which, 1);
             if (rows > 1) take_maximum(x.data + x.column, which.from(1).where.data, y.data + y.column);
             return 1;
@@ -70,6 +77,13 @@ private:
         if (!mask_ || rows == 1) return add<beside::both>(own, y, which, rows);
         others_.which = which.from(1);
         return add<beside::both_masked>(x, y, which, rows - 1);
+    }
+
+    /// Makes a row of which the mask leaves nothing, or only -inf, as good as any: an element of it 0. Whether it has.
+    bool is_spared(T* masked, T& m) const noexcept {
+        bool const is_left_out = mask_ && is_lowest(m) && !asked_.has_extra();
+        if (is_left_out) *masked = m = 0;
+        return is_left_out;
     }
 
     template <beside Beside>
@@ -81,11 +95,12 @@ private:
     /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
     index_t add(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
-        constexpr bool is_masked = Beside == beside::both_masked;
+        constexpr bool is_masked = masks_next(Beside);
         bool const is_scaled = asked_.is_scaled();
         request<T> const asked = asked_;
         auto others = others_;
         T m = m_;
+        bool is_left_out = is_left_out_;
         T *own = scratch_[0], *ahead = scratch_[1], *spare = scratch_[2];
         index_t i = 0, n = n_;
         do {
@@ -98,7 +113,7 @@ private:
             auto terms = sums.terms();
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
             if constexpr (Form == form::logsumexp) {
-                *y.data = log_sum_of(terms, asked_);
+                *y.data = is_left_out ? std::numeric_limits<T>::quiet_NaN() : log_sum_of(terms, asked_);
                 has_nan_ |= is_nan(*y.data);
             } else {
                 others.last = Form == form::softmax ? e : from;
@@ -106,13 +121,16 @@ private:
                 others.result = outcome<Form, T>::of(terms, asked_);
                 bool const is_nan = others.result.is_nan_everywhere();
                 has_nan_ |= is_nan && !mask_;
-                if (is_nan && mask_) others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
+                if ((is_nan || is_left_out) && mask_)
+                    others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
             }
             if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
+            if constexpr (is_masked) is_left_out = is_spared(others.next_masked, m);
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
         } while (i < rows && is_plain(m, asked, is_scaled) == (Way == way::plain));
         m_ = m;
+        is_left_out_ = is_left_out;
         others_ = others;
         scratch_[0] = own, scratch_[1] = ahead, scratch_[2] = spare;
         return i;
@@ -138,9 +156,9 @@ private:
     index_t n_;
     request<T> asked_;
     mask<T> mask_;
-    T* scratch_[rows_waiting] = {};  // the row, the next and the last, where they wait
-    T m_ = 0;                        // the maximum of the row to come
-    bool has_nan_ = false;
+    T* scratch_[rows_waiting] = {};               // the row, the next and the last, where they wait
+    T m_ = 0;                                     // the maximum of the row to come
+    bool has_nan_ = false, is_left_out_ = false;  // the latter of the row to come
     rows_beside<Form, T> others_ = {};
 };
 

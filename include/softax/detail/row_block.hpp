@@ -26,7 +26,10 @@ public:
     void ask_ahead() noexcept { is_large_ = true; }
 
     /// Whether some row was NaN, and its elements that the mask leaves out are too.
-    bool has_nan() const noexcept { return !mask_ && (is_nan(sum_lane(seen_)) || is_nan(asked_.extra)); }
+    bool has_nan() const noexcept {
+        bool const is_known = mask_ && Form != form::logsumexp;
+        return !is_known && (is_nan(sum_lane(seen_)) || is_nan(asked_.extra));
+    }
 
     /// Rows of x into those of y, short_group <= n <= longest. y may be x.
     void kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
@@ -59,6 +62,9 @@ private:
                         : is_scaled ? row_max<way::general>(row, n_, scale_)
                                     : row_max<way::plain>(row, n_, scale_);
             at_.m[r] = m;
+            // A row that is left out is added up too, in part, but as an element of 0.
+            is_left_out_[r] = which && is_lowest(m) && !asked_.has_extra();
+            if (is_left_out_[r]) at_.m[r] = e_[r * n_] = 0;
         }
         return at_.take(rows, asked_);
     }
@@ -69,7 +75,8 @@ private:
         using sums_of_row = row_sums<Form, Way, Beside, T>;
         for (index_t r = 0; r < live_; ++r) {
             sums_of_row sums(P::set(at_.m[r]), at_.of_group(r), scale_, ahead_);
-            sums.add_lanes(&x(0, r), e_ + r * n_, 0, n_, hi_ + r * sum_lanes, lo_ + r * sum_lanes);
+            index_t const n = is_left_out_[r] ? sum_lanes : n_;
+            sums.add_lanes(&x(0, r), e_ + r * n_, 0, n, hi_ + r * sum_lanes, lo_ + r * sum_lanes);
             count_[r] = sums.count;
             if (Beside == beside::later) ahead_.next += x_step_, ahead_.last_y += y_step_;
         }
@@ -90,10 +97,7 @@ private:
             quotients(at_.shift, at_.floor, sum_, rows);  // in their place
             for (index_t r = 0; r < rows; r += P::lanes) seen_ = seen_ + P::load(at_.shift + r);
             for (index_t r = 0; r < live_; ++r) {
-                outcome<Form, T> result = {{P::set(at_.shift[r]), P::set(at_.floor[r])}};
-                if (which && result.is_nan_everywhere())
-                    result = masked_nan<Form>(e_ + r * n_, &which.where(0, r), n_, asked_);
-                write(result, e_ + r * n_, &y(0, r));
+                write({{P::set(at_.shift[r]), P::set(at_.floor[r])}}, r, e_ + r * n_, &y(0, r), which);
             }
         } else {
             for (index_t r = 0; r < rows; r += P::lanes) finish_logs(r, x, y, which);
@@ -110,14 +114,20 @@ private:
         for (index_t l = 0, r = first; l < live; ++l, ++r) {
             seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
             if constexpr (Form == form::logsumexp) {
-                y(0, r) = log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
+                y(0, r) = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN()
+                                          : log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
+                seen_ = seen_ + P::set(y(0, r));
             } else {
-                auto result = outcome<Form, T>::of(at_.m[r], logs.log_as(l), asked_);
-                if (which && result.is_nan_everywhere())
-                    result = masked_nan<Form>(e_ + r * n_, &which.where(0, r), n_, asked_);
-                write(result, &x(0, r), &y(0, r));
+                write(outcome<Form, T>::of(at_.m[r], logs.log_as(l), asked_), r, &x(0, r), &y(0, r), which);
             }
         }
+    }
+
+    /// The results of row r.
+    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, index_t r, T const* from, T* to,
+                                   mask<T> const& which) const noexcept {
+        bool const is_nan_but_left_out = which && (is_left_out_[r] || result.is_nan_everywhere());
+        is_nan_but_left_out ? write_nan<Form>(to, &which.where(0, r), n_) : write(result, from, to);
     }
 
     EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, T* to) const noexcept {
@@ -135,6 +145,7 @@ private:
     scaling<T> scale_;
     mask<T> mask_;
     bool is_streamed_ = false, is_large_ = false;
+    bool is_left_out_[rows] = {};  // the mask leaves nothing of a row, or only -inf
     rows_beside<Form, T> ahead_ = {};
     index_t x_step_ = 0, y_step_ = 0;
     P seen_ = P::set(T(0));  // NaN where a row was

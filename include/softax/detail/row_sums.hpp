@@ -68,19 +68,16 @@ struct outcome<form::softmax, T> {
 /// A row that is NaN but for what its mask leaves out: e[0, n) is made so, and what is returned leaves it so.
 template <form Form, class T>
 outcome<Form, T> masked_nan(T* e, bool const* where, index_t n, request<T> const& asked) noexcept {
-    using P = packet<T>;
-    P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
-    for (index_t i = 0; i < n; i += P::lanes) {
-        index_t const live = std::min(n - i, P::lanes);
-        chosen(where + i, live, nan, left).store(e + i, live);
-    }
+    write_nan<Form>(e, where, n);
     return outcome<Form, T>::of_special(asked);
 }
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
 /// be masked too, on its way to the scratch. Or a later row is asked for.
-enum class beside { nothing, next, both, both_masked, later };
+enum class beside { nothing, next, next_masked, both, both_masked, later };
+
+constexpr bool masks_next(beside b) noexcept { return b == beside::next_masked || b == beside::both_masked; }
 
 template <form Form, class T>
 struct rows_beside {
@@ -99,7 +96,7 @@ class row_sums {
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
     static constexpr bool finishes_last = Beside == beside::both || Beside == beside::both_masked;
-    static constexpr bool takes_next = finishes_last || Beside == beside::next;
+    static constexpr bool takes_next = finishes_last || Beside == beside::next || Beside == beside::next_masked;
 
 public:
     /// Where a lane starts.
@@ -133,7 +130,7 @@ public:
                 ask_for(others_.next + i, others_.last_y + i);
             } else if constexpr (Beside != beside::nothing) {
                 ask_for(others_.next + i + distance, e + i + distance);
-                if (Beside == beside::both_masked) prefetch(others_.which.where.data + i + distance);
+                if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
@@ -220,7 +217,7 @@ private:
     /// The first live lanes of the next row, and one of them or -inf in the others.
     EIGEN_ALWAYS_INLINE P next_packet(index_t i, index_t live) noexcept {
         P const x = P::load(others_.next + i, live, others_.next[i]);
-        if constexpr (Beside != beside::both_masked) return scale_.template factored<Way>(x);
+        if constexpr (!masks_next(Beside)) return scale_.template factored<Way>(x);
         P const masked = others_.which(x, others_.which.where.data + i, live);
         masked.store(others_.next_masked + i, live);
         return masked;

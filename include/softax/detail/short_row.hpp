@@ -18,7 +18,14 @@ bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const&
         e[k] = which(scale.template factored<way::general>(P::load(x + i, live, x[i])), i, 0, live);
         m = max(e[k], m);
     }
-    auto const at = pivot<T>::of(max_lane(m), asked);
+    T const largest = max_lane(m);
+    if constexpr (!std::same_as<Mask, everything<T>>) {
+        if (is_lowest(largest)) {
+            write_nan<form::softmax>(y, which.where.data, n);
+            return false;
+        }
+    }
+    auto const at = pivot<T>::of(largest, asked);
     alignas(64) T of[most * P::lanes];
     for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) {
         e[k] = reduced_exp<T>::template of<way::general>(e[k], at, scale).value();
