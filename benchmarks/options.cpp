@@ -1,5 +1,5 @@
-// Question: what do a scale, a mask of every element, a causal mask that is broadcast, and an extra logit cost against the
-// plain call?
+// Question: what do a scale, a mask of every element, one that leaves nothing of some groups, a causal mask that is broadcast, and an
+// extra logit cost against the plain call?
 #include "floor.hpp"
 
 namespace {
@@ -17,15 +17,29 @@ shape_case const cases[] = {
 };
 
 /// Three of four elements take part.
-array<bool> full_mask(index_list const& shape) {
-    auto mask = bench::touched<bool>(shape);
-    auto const drawn = bench::normal<float>(shape, 2);
+array<bool> full_mask(shape_case const& c) {
+    auto mask = bench::touched<bool>(c.shape);
+    auto const drawn = bench::normal<float>(c.shape, 2);
     for (index_t i = 0; i < mask.size(); ++i) mask.data()[i] = drawn.data()[i] > -0.67f;
     return mask;
 }
 
+/// The same, and none of a fourth of the groups.
+array<bool> group_mask(shape_case const& c) {
+    auto mask = full_mask(c);
+    index_t const axis = c.over[0] < 0 ? c.over[0] + c.shape.size() : c.over[0], extent = c.shape[axis];
+    index_t inner = 1;
+    for (index_t k = axis + 1; k < c.shape.size(); ++k) inner *= c.shape[k];
+    for (index_t i = 0; i < mask.size(); ++i) {
+        index_t const group = i / (extent * inner) * inner + i % inner;
+        if (group * 2654435761 % 1021 % 4 == 0) mask.data()[i] = false;
+    }
+    return mask;
+}
+
 /// A row sees the columns up to its own number; broadcast over the axes before the last two.
-array<bool> causal_mask(index_list const& shape) {
+array<bool> causal_mask(shape_case const& c) {
+    index_list const& shape = c.shape;
     index_t const rows = shape[shape.size() - 2], columns = shape[shape.size() - 1];
     auto mask = bench::touched<bool>({rows, columns});
     for (index_t i = 0; i < rows; ++i) {
@@ -38,7 +52,7 @@ void add_options(std::string const& what, shape_case const& c, options const& o,
     bench::add(what + " " + c.name(), [=](benchmark::State& state) {
         auto const a = bench::normal<float>(c.shape);
         auto out = bench::touched<float>(c.shape);
-        array<bool> const mask = mask_of(c.shape);
+        array<bool> const mask = mask_of(c);
         options said = o;
         if (!mask.empty()) said.where = view<bool const>(mask);
         auto const [own, plain] = bench::beside_floor<float>(
@@ -48,7 +62,7 @@ void add_options(std::string const& what, shape_case const& c, options const& o,
     });
 }
 
-array<bool> no_mask(index_list const&) { return bench::touched<bool>({0}); }
+array<bool> no_mask(shape_case const&) { return bench::touched<bool>({0}); }
 
 }  // namespace
 
@@ -58,6 +72,7 @@ int main(int argc, char** argv) {
         add_options("power of two", c, {.scale = 0.125}, no_mask);
         add_options("extra", c, {.extra = 0}, no_mask);
         add_options("full mask", c, {}, full_mask);
+        add_options("mask of groups", c, {}, group_mask);
         add_options("causal mask", c, {}, causal_mask);
         add_options("all", c, {.scale = 0.3, .extra = 0}, causal_mask);
     }
