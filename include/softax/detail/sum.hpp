@@ -83,35 +83,47 @@ EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
     }
 }
 
-/// What the lanes of a group of T are added in: for float a double has room for both parts of a lane.
-template <class T>
-using total_type = std::conditional_t<sizeof(T) == 4, double, wide>;
-
-/// total[0, Last) = the sums of the lanes of one chunk, that started at start.
-template <index_t Last, class T>
-EIGEN_STRONG_INLINE void add_lanes(total_type<T>* total, T const* hi, T const* lo, double start) noexcept {
-    total_type<T> lane[sum_lanes];
+/// total[0, Last) = the sums of the lanes of one chunk of float, that started at start: a double has room for both parts of each.
+template <index_t Last>
+EIGEN_STRONG_INLINE void add_lanes(double* total, float const* hi, float const* lo, double start) noexcept {
+    double lane[sum_lanes];
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
-        if constexpr (sizeof(T) == 4) {
-            lane[l] = (static_cast<double>(hi[l]) - start) + static_cast<double>(lo[l]);
-        } else {
-            lane[l] = lane_total(hi[l], lo[l], start);
-        }
+        lane[l] = (static_cast<double>(hi[l]) - start) + static_cast<double>(lo[l]);
     }
     add_halves<sum_lanes / 2, Last>(lane);
     std::copy_n(lane, Last, total);
 }
 
 /// All of them.
-template <class T>
-EIGEN_STRONG_INLINE wide chunk_total(T const* hi, T const* lo, double start) noexcept {
-    total_type<T> total;
+EIGEN_STRONG_INLINE wide chunk_total(float const* hi, float const* lo, double start) noexcept {
+    double total;
     add_lanes<1>(&total, hi, lo, start);
-    if constexpr (sizeof(T) == 4)
-        return {total, 0};
-    else
-        return total;
+    return {total, 0};
+}
+
+/// Part 0 = the sum of 2 * Half parts, as a tree. Apart in memory, as vectors want them.
+template <index_t Half>
+EIGEN_STRONG_INLINE void add_wide_halves(double* hi, double* lo) noexcept {
+    SOFTAX_VECTORIZED
+    for (index_t l = 0; l < Half; ++l) {
+        wide const both = wide{hi[l], lo[l]} + wide{hi[l + Half], lo[l + Half]};
+        hi[l] = both.hi;
+        lo[l] = both.lo;
+    }
+    if constexpr (Half > 1) add_wide_halves<Half / 2>(hi, lo);
+}
+
+EIGEN_STRONG_INLINE wide chunk_total(double const* hi, double const* lo, double start) noexcept {
+    alignas(64) double h[sum_lanes], r[sum_lanes];
+    SOFTAX_VECTORIZED
+    for (index_t l = 0; l < sum_lanes; ++l) {
+        wide const lane = lane_total(hi[l], lo[l], start);
+        h[l] = lane.hi;
+        r[l] = lane.lo;
+    }
+    add_wide_halves<sum_lanes / 2>(h, r);
+    return {h[0], r[0]};
 }
 
 /// The same for rows that each have one chunk, lanes * packets of rows: the last halvings are done for a packet of them.
