@@ -32,7 +32,8 @@ struct source {
     }
 };
 
-/// The same, masked, and kept where what comes after reads it.
+/// The same, masked, and kept where what comes after reads it. Masked again there instead they would take 1.1 (AVX-512) to 1.6 (AVX2)
+/// times as long.
 template <class T>
 struct masked_source {
     rows_at<T const> x;
