@@ -37,14 +37,13 @@ struct class_block {
 
     class_call<L> c;
     class_places places;
-    request<T>
-        asked;  // of elements as kernels see them: those of a call with a mask have been multiplied by the factor
+    request<T> asked;  // of elements as kernels see them: under a mask the factor is in them
     T factor;
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
-    alignas(64) T weight[padded] = {}, minus[padded] =
-                                           {};  // of a group: its gradient is (p + minus) weight but at its target
+    // The gradient of a group is (p + minus) weight, but at its target.
+    alignas(64) T weight[padded] = {}, minus[padded];
 
     explicit class_block(class_call<L> const& call) noexcept
         : c(call),
@@ -68,7 +67,8 @@ struct class_block {
 
     bool are_runs() const noexcept { return places.classes.x == 1; }
     index_t target(index_t j) const noexcept { return c.target[first + j]; }
-    /// A group of runs, and what the mask says of it.
+
+    /// A group that is a run, and what the mask says of a group.
     L const* row(index_t j) const noexcept { return c.x + (first + j) * c.classes; }
     bool const* where(index_t j) const noexcept { return c.where + places.at(first + j).where; }
 
