@@ -14,6 +14,7 @@
 //   detail/partition    shape + axes + strides -> outer x reduce x inner
 //   detail/team         threads, as the kernels ask for them
 //   detail/isa          the instruction set of the flags, by name
+//   detail/half_lanes   halves to and from floats, many abreast, without an instruction for it
 //   detail/packet       vector registers; the only file that names Eigen::internal
 //   detail/packet_bits  what they do that Eigen has no name for
 //   detail/past_caches  memory asked for early, stores that leave the caches alone

@@ -16,8 +16,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "../dtype.hpp"
-#include "isa.hpp"
+#include "half_lanes.hpp"
 
 // What Eigen has no name for: lanes at the end of a row in one instruction (rows of 49 take half as long as through memory),
 // and conversions of half.
@@ -69,6 +68,8 @@ struct packet {
         if constexpr (has_halves<H>) {
             return {Eigen::internal::pcast<half_raw<H>, raw_type>(
                 Eigen::internal::ploadu<half_raw<H>>(reinterpret_cast<eigen_type<H> const*>(p)))};
+        } else if constexpr (half_lanes<lanes>::exist && sizeof(T) == 4) {
+            return {(raw_type)half_lanes<lanes>::load(p)};
         } else {
             alignas(64) T lane[lanes];
             for (index_t i = 0; i < lanes; ++i) lane[i] = static_cast<T>(p[i]);
@@ -92,6 +93,8 @@ struct packet {
         if constexpr (has_halves<H>) {
             Eigen::internal::pstoreu(reinterpret_cast<eigen_type<H>*>(p),
                                      Eigen::internal::pcast<raw_type, half_raw<H>>(raw));
+        } else if constexpr (half_lanes<lanes>::exist && sizeof(T) == 4) {
+            half_lanes<lanes>::store(p, (typename half_lanes<lanes>::words)raw);
         } else {
             alignas(64) T lane[lanes];
             store(lane);

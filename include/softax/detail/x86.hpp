@@ -55,9 +55,8 @@ struct packet {
     }
     /// To nearest, ties to even; a NaN keeps its upper bits and becomes quiet.
     EIGEN_ALWAYS_INLINE void store(bfloat16* p) const noexcept {
-        bits const x = (bits)raw, is_nan = (bits)(raw != raw);
-        bits const rounded = (bits)((unsigned_bits)(x + 0x7fff + ((x >> 16) & 1)) >> 16);
-        bits const upper = (is_nan & (bits)((unsigned_bits)(x | 0x400000) >> 16)) | (~is_nan & rounded);
+        bits const x = (bits)raw, whole = raw != raw ? x | 0x400000 : x + 0x7fff + ((x >> 16) & 1);
+        bits const upper = (bits)((unsigned_bits)whole >> 16);
 #if SOFTAX_PACKET_BYTES == 64
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)upper));
 #else
