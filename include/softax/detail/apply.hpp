@@ -73,10 +73,8 @@ private:
 
     /// The last digit of b to that base, taken off.
     static index_t take_digit(index_t& b, index_t base) noexcept {
-        if (base == 1) return 0;
-        index_t const digit = b % base;
-        b /= base;
-        return digit;
+        index_t const rest = base == 1 ? b : b / base;
+        return std::exchange(b, rest) - rest * base;
     }
 
     block block_at(index_t b) const noexcept {
@@ -103,31 +101,35 @@ private:
 
     void run(memories<In, Out> const& m, block const& b) {
         if (plan_.where == plan::place::scratch) return run_in_scratch(m, b);
-        if constexpr (std::same_as<Out, T>) {
-            walked_axis const element = p_.reduce.size == 0 ? walked_axis{1, 0, 0, 0} : p_.reduce.at[0];
-            walked_axis const group = p_.inner.extent > 1 ? p_.inner : last();
-            lattice<T> const y = {m.y, element.y, group.y};
-            bool may_be_nan = false;
-            if (plan_.where != plan::place::direct) {
-                lattice<T> x = y;
-                if (plan_.where == plan::place::input) {
-                    // Rows, one after another.
-                    x = {scratch_.data(), 1, p_.count};
-                    block_axes in = axes_of(b);
-                    in.reduce.at[0].y = 1;
-                    in.kept.at[0].y = p_.count;
-                    gather(x.data, m, in.all(), b.groups());
-                } else {
-                    gather(y.data, m, axes_of(b).all(), b.groups());
-                }
-                may_be_nan = run_kernel({x.data, x.row, x.column}, y, b.groups());
-            } else if constexpr (std::same_as<In, T>) {
-                auto const which =
-                    m.where == nullptr ? mask<T>() : mask<T>::of({m.where, element.where, group.where}, factor_);
-                may_be_nan = run_kernel({m.x, element.x, group.x}, y, b.groups(), which);
+        walked_axis const element = p_.reduce.size == 0 ? walked_axis{1, 0, 0, 0} : p_.reduce.at[0];
+        walked_axis const group = p_.inner.extent > 1 ? p_.inner : last();
+        [[maybe_unused]] lattice<In const> const x = {m.x, element.x, group.x};
+        [[maybe_unused]] lattice<Out> const y = {m.y, element.y, group.y};
+        bool may_be_nan = false;
+        if (plan_.where == plan::place::direct) {
+            [[maybe_unused]] auto const which =
+                m.where == nullptr ? mask<T>() : mask<T>::of({m.where, element.where, group.where}, factor_);
+            if constexpr (std::same_as<In, T> && std::same_as<Out, T>) {
+                may_be_nan = run_kernel(x, y, b.groups(), which);
+            } else if constexpr (is_half_type<In> && std::same_as<In, Out>) {
+                may_be_nan = run_rows<In>(x, y, b.groups(), which);
             }
-            if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
+        } else if constexpr (std::same_as<Out, T>) {
+            may_be_nan = run_kernel(moved(m, y, b), y, b.groups());
         }
+        if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
+    }
+
+    /// Where the elements of a block have been moved: to the output, or to a scratch of rows one after another.
+    lattice<T const> moved(memories<In, Out> const& m, lattice<T> const& y, block const& b) {
+        block_axes to = axes_of(b);
+        if (plan_.where == plan::place::output) {
+            gather(y.data, m, to.all(), b.groups());
+            return {y.data, y.row, y.column};
+        }
+        to.reduce.at[0].y = 1, to.kept.at[0].y = p_.count;
+        gather(scratch_.data(), m, to.all(), b.groups());
+        return {scratch_.data(), 1, p_.count};
     }
 
     /// Scratch is row-major: groups of elements where these are neighbours, else elements of groups.
@@ -188,25 +190,32 @@ private:
         }
     }
 
+    /// Rows of elements that the kernels take; whether some result may be NaN.
+    template <class E>
+    bool run_rows(lattice<E const> const& x, lattice<E> const& y, index_t groups, mask<T> const& which) noexcept {
+        if constexpr (row_block<Form, E>::longest > 0) {
+            if (groups > 1 && p_.count <= row_block<Form, E>::longest) {
+                row_block<Form, E> kernel(p_.count, asked_, which);
+                if (plan_.is_streamed) kernel.stream();
+                if (plan_.is_large) kernel.ask_ahead();
+                kernel.kernel(x, y, groups);
+                return kernel.has_nan();
+            }
+        }
+        row<Form, E> kernel(p_.count, asked_, which);
+        if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
+        if (plan_.is_streamed) kernel.stream();
+        kernel.kernel(x, y, groups);
+        return kernel.has_nan();
+    }
+
     /// Whether some result may be NaN.
     bool run_kernel(lattice<T const> const& x, lattice<T> const& y, index_t groups,
                     mask<T> const& which = mask<T>()) noexcept {
         extents const size = {p_.count, groups, plan_.is_large, plan_.is_streamed};
         switch (plan_.which) {
-            case plan::kernel::row: {
-                if (groups > 1 && p_.count <= row_block<Form, T>::longest) {
-                    row_block<Form, T> kernel(p_.count, asked_, which);
-                    if (plan_.is_streamed) kernel.stream();
-                    if (plan_.is_large) kernel.ask_ahead();
-                    kernel.kernel(x, y, groups);
-                    return kernel.has_nan();
-                }
-                row<Form, T> kernel(p_.count, asked_, which);
-                if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting);
-                if (plan_.is_streamed) kernel.stream();
-                kernel.kernel(x, y, groups);
-                return kernel.has_nan();
-            }
+            case plan::kernel::row:
+                return run_rows<T>(x, y, groups, which);
             case plan::kernel::panel:
                 if (plan_.is_streamed) panel_.stream_from({scratch_.data(), plan_.inner_block});
                 panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);

@@ -89,6 +89,7 @@ struct everything {
     everything rows(index_t, index_t) const noexcept { return {}; }
     everything shifted(index_t) const noexcept { return {}; }
     everything with_strides(index_t, index_t) const noexcept { return {}; }
+    everything along(bool const*) const noexcept { return {}; }
     void step() const noexcept {}
     void ask_for(index_t, index_t) const noexcept {}
     template <class From>
@@ -108,14 +109,53 @@ bool is_lowest(T m) noexcept {
     return m == -std::numeric_limits<T>::infinity();
 }
 
+/// What is half as long is written to the caches, always.
+template <class H>
+    requires is_half_type<H>
+EIGEN_ALWAYS_INLINE void store_past_caches(H* p, packet<float> x) noexcept {
+    x.store(p);
+}
+
+/// A packet of elements of a row, or what is left of one at its end. Halves are left no packet in part, for which there are no
+/// instructions: the last one takes in what comes before (rows of 50 take .7 of the time).
+template <class E>
+struct some_of_row {
+    using T = compute_type<E>;
+    using P = packet<T>;
+
+    index_t at, live;
+
+    /// That of the elements [i, i + live).
+    EIGEN_ALWAYS_INLINE static some_of_row of(index_t i, index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) return {i, live};
+        return {i + live - P::lanes, P::lanes};
+    }
+    /// Lanes beyond the end repeat an element.
+    EIGEN_ALWAYS_INLINE static P load(E const* x, [[maybe_unused]] index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) {
+            return P::load(x, live, *x);
+        } else {
+            return P::load(x);
+        }
+    }
+    EIGEN_ALWAYS_INLINE static void store(E* y, P value, [[maybe_unused]] index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) {
+            value.store(y, live);
+        } else {
+            value.store(y);
+        }
+    }
+};
+
 /// The results y[0, n) of a group that is NaN: what a mask leaves out is no less left out there.
-template <form Form, class T>
-void write_nan(T* y, bool const* where, index_t n) noexcept {
+template <form Form, class Y>
+void write_nan(Y* y, bool const* where, index_t n) noexcept {
+    using T = compute_type<Y>;
     using P = packet<T>;
     P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
     for (index_t i = 0; i < n; i += P::lanes) {
-        index_t const live = std::min(n - i, P::lanes);
-        chosen(where + i, live, nan, left).store(y + i, live);
+        auto const [at, live] = some_of_row<Y>::of(i, std::min(n - i, P::lanes));
+        some_of_row<Y>::store(y + at, chosen(where + at, live, nan, left), live);
     }
 }
 
@@ -142,6 +182,8 @@ struct mask {
         return {{where.data + offset, where.row, where.column}, factor, other};
     }
     mask with_strides(index_t row, index_t column) const noexcept { return {{where.data, row, column}, factor, other}; }
+    /// Of one row, the answers for which lie at p.
+    EIGEN_ALWAYS_INLINE mask along(bool const* p) const noexcept { return {{p, 1, 0}, factor, other}; }
 
     /// From the next element of all groups on.
     EIGEN_STRONG_INLINE void step() noexcept { where.data += where.row; }
@@ -199,28 +241,6 @@ struct mask {
         bool live[packet<T>::lanes];
         std::fill_n(live, packet<T>::lanes, true);
         for (index_t i = 0; i < n; i += packet<T>::lanes) copy(y + i, x + i, live, std::min(n - i, packet<T>::lanes));
-    }
-
-    /// The largest of x[0, n), masked on its way to y[0, n), which may be x; -inf if there is none above it.
-    T copy_and_max(T* y, T const* x, bool const* p, index_t n) const noexcept {
-        using P = packet<T>;
-        constexpr index_t lanes = P::lanes;
-        P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
-        index_t i = 0;
-        for (; i + 2 * lanes <= n; i += 2 * lanes) {
-            prefetch(x + i + run_ahead);
-            prefetch(p + i + run_ahead);
-            P const a = (*this)(P::load(x + i), p + i), b = (*this)(P::load(x + i + lanes), p + i + lanes);
-            a.store(y + i), b.store(y + i + lanes);
-            m0 = max(m0, a), m1 = max(m1, b);
-        }
-        for (; i < n; i += lanes) {
-            index_t const live = std::min(n - i, lanes);
-            P const last = (*this)(P::load(x + i, live, x[i]), p + i, live);
-            last.store(y + i, live);
-            m0 = max(m0, last);
-        }
-        return max_lane(max(m0, m1));
     }
 };
 

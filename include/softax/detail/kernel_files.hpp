@@ -10,6 +10,7 @@
 #include "logarithm.hpp"
 #include "logarithms.hpp"
 #include "groups.hpp"
+#include "row_max.hpp"
 #include "row_sums.hpp"
 #include "row.hpp"
 #include "row_block.hpp"

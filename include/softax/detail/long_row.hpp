@@ -20,7 +20,7 @@ public:
 
     void operator()(row_step step) noexcept {
         if (first_ == end_) return;
-        bool const is_left_out = step != row_step::maximum && mask_ && is_lowest(m()) && !asked_.has_extra();
+        bool const is_left_out = step != row_step::maximum && is_empty_row(mask_, m(), asked_);
         if (is_left_out && step == row_step::results) write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
         if (is_left_out) return;
         switch (step) {
@@ -43,12 +43,9 @@ private:
 
     /// A segment other than the first may end with less than a packet; the row before it makes up for that.
     void find_maximum() noexcept {
-        auto const scale = scaling<T>::of(asked_);
-        T const* const x = r_.x + first_;
-        index_t const n = end_ - first_;
-        r_.maxima[static_cast<std::size_t>(part_)] = mask_ ? mask_.copy_and_max(r_.y + first_, x, r_.where + first_, n)
-                                                     : asked_.is_scaled() ? row_max<way::general>(x, n, scale)
-                                                                          : row_max<way::plain>(x, n, scale);
+        bool const* const where = mask_ ? r_.where + first_ : nullptr;
+        r_.maxima[static_cast<std::size_t>(part_)] = take_row_max(r_.y + first_, r_.x + first_, end_ - first_, mask_,
+                                                                  where, asked_.is_scaled(), scaling<T>::of(asked_));
     }
 
     template <way Way>

@@ -47,7 +47,7 @@ struct plan {
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && p.count <= longest_waiting<T>
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
-        chosen.is_streamed = pays && Form != form::logsumexp && is_past_cache<T>(p, c);
+        chosen.is_streamed = pays && std::same_as<Out, T> && Form != form::logsumexp && is_past_cache<T>(p, c);
         if (is_panel && chosen.is_streamed) {
             chosen.inner_block = waiting_columns<T>(p);
             chosen.waiting = p.count * chosen.inner_block;
@@ -59,6 +59,8 @@ struct plan {
         bool const is_long = p.count > row_block<Form, T>::longest || !has_room;
         bool const is_between = is_long && p.count <= longest_waiting<T>;
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
+        // So are half types converted, by themselves if they are too long to wait.
+        if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         return chosen;
     }
 
@@ -167,6 +169,7 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     using T = compute_type<In>;
     constexpr index_t width = panel<T>::width, line = 64 / static_cast<index_t>(sizeof(T));
     constexpr bool is_input_fit = std::same_as<In, T>, is_output_fit = std::same_as<Out, T>;
+    constexpr bool is_half = is_half_type<In> && std::same_as<In, Out>;
     constexpr bool is_moved_through = is_output_fit && Form != form::logsumexp && !is_wide_integer<In>;
     bool const reads = is_input_fit && is_output_fit;
     index_t const last = p.outer.size == 0 ? 1 : p.outer.at[p.outer.size - 1].extent;
@@ -189,6 +192,7 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     } else if (p.inner.extent == 1) {
         bool const is_direct = fit.row_input() && (!c.is_masked || fit.row_mask());
         if (reads && is_direct && fit.row_output()) return {row, direct, some, 1};
+        if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
         index_t const columns = std::min(p.inner.extent, width);

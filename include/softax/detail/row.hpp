@@ -12,18 +12,21 @@ inline constexpr index_t rows_waiting = 3;
 template <class T>
 inline constexpr index_t longest_waiting = (index_t{1} << 17) / static_cast<index_t>(sizeof(T));
 
-/// softmax, log_softmax or logsumexp of rows of n >= short_group elements.
-template <form Form, class T>
+/// softmax, log_softmax or logsumexp of rows of n >= short_group elements of float or double, or of a half type, given a scratch.
+template <form Form, class E>
 class row {
+    using T = compute_type<E>;
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes;
+    /// Whether elements are converted on their way to the scratch, as masked ones are masked, and results on theirs to y.
+    static constexpr bool is_converted = !std::same_as<E, T>;
 
 public:
     row(index_t n, request<T> const& asked, mask<T> const& which) noexcept : n_(n), asked_(asked), mask_(which) {}
 
-    /// Gives a scratch of rows_waiting * n elements.
-    void wait_in(T* scratch) noexcept {
-        for (index_t k = 0; k < rows_waiting; ++k) scratch_[k] = scratch + k * n_;
+    /// Gives a scratch of rows_waiting * n elements, or of n for a row by itself.
+    void wait_in(T* scratch, index_t size) noexcept {
+        for (index_t k = 0; k * n_ < size; ++k) scratch_[k] = scratch + k * n_;
     }
 
     /// Results are written past the caches, given a scratch.
@@ -33,24 +36,28 @@ public:
     bool has_nan() const noexcept { return has_nan_; }
 
     /// Rows of x into those of y. y may be x.
-    void kernel(lattice<T const> x, lattice<T> y, index_t rows) noexcept {
-        take_maximum(x.data, mask_.where.data, y.data);
+    void kernel(lattice<E const> x, lattice<E> y, index_t rows) noexcept {
+        take_maximum(x.data, y.data, mask_.where.data);
         for (index_t i = 0; i < rows;) i += visit(x.from(i), y.from(i), mask_.from(i), rows - i);
         if (others_.last != nullptr) finish();
         if (others_.is_streamed) end_streaming();
     }
 
 private:
-    /// The maximum of the row that comes next, which is masked on its way to the scratch or to y.
-    void take_maximum(T const* x, bool const* where, T* y) noexcept {
-        auto const scale = scaling<T>::of(asked_);
-        if (mask_) {
-            T* const masked = scratch_[0] != nullptr ? scratch_[0] : y;
-            m_ = mask_.copy_and_max(masked, x, where, n_);
-            is_left_out_ = is_spared(masked, m_);
+    /// Where a row waits for its results: in the scratch, or where they will be.
+    static T* room(T* scratch, E* y) noexcept {
+        if constexpr (is_converted) {
+            return scratch;
         } else {
-            m_ = asked_.is_scaled() ? row_max<way::general>(x, n_, scale) : row_max<way::plain>(x, n_, scale);
+            return scratch != nullptr ? scratch : y;
         }
+    }
+
+    /// The maximum of the row that comes next, which is masked or converted on its way to where it waits.
+    void take_maximum(E const* x, E* y, bool const* where) noexcept {
+        T* const to = room(scratch_[0], y);
+        m_ = take_row_max(to, x, n_, mask_, where, asked_.is_scaled(), scaling<T>::of(asked_));
+        is_left_out_ = is_spared(to, m_);
     }
 
     /// Whether a row with that maximum is computed the plain way.
@@ -59,43 +66,44 @@ private:
     }
 
     /// Adds some rows up, and the rows beside them; how many. The first and the last of several are by themselves.
-    index_t visit(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
-        T const* const masked = scratch_[0] != nullptr ? scratch_[0] : y.data;
-        lattice<T const> const own = mask_ ? lattice<T const>{masked, 1, 0} : x;
+    index_t visit(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
+        using enum beside;
+        if (mask_) others_.which = which.from(1);
         if constexpr (Form == form::logsumexp) {
-            if (rows == 1) return add<beside::nothing>(own, y, which, 1);
-            if (!mask_) return add<beside::next>(x, y, which, rows);
-            others_.which = which.from(1);
-            return add<beside::next_masked>(x, y, which, rows - 1);
+            if (rows == 1) return add<nothing>(x, y, which, 1);
+            if (mask_) return add<next_masked>(x, y, which, rows - 1);
+            constexpr beside which_next = is_converted ? next_moved : next;
+            return add<which_next>(x, y, which, is_converted ? rows - 1 : rows);
         }
         if (others_.last == nullptr) {
             if (is_left_out_ && rows == 1) return write_nan<Form>(y.data, which.where.data, n_), 1;
-            add<beside::nothing>(own, y, which, 1);
-            if (rows > 1) take_maximum(x.data + x.column, which.from(1).where.data, y.data + y.column);
+            add<nothing>(x, y, which, 1);
+            if (rows > 1) take_maximum(x.data + x.column, y.data + y.column, which.from(1).where.data);
             return 1;
         }
-        if (!mask_ || rows == 1) return add<beside::both>(own, y, which, rows);
-        others_.which = which.from(1);
-        return add<beside::both_masked>(x, y, which, rows - 1);
+        if (rows == 1) return add<both>(x, y, which, 1);
+        if (mask_) return add<both_masked>(x, y, which, rows - 1);
+        constexpr beside which_both = is_converted ? both_moved : both;
+        return add<which_both>(x, y, which, is_converted ? rows - 1 : rows);
     }
 
     /// Makes a row of which the mask leaves nothing, or only -inf, as good as any: an element of it 0. Whether it has.
     bool is_spared(T* masked, T& m) const noexcept {
-        bool const is_left_out = mask_ && is_lowest(m) && !asked_.has_extra();
+        bool const is_left_out = is_empty_row(mask_, m, asked_);
         if (is_left_out) *masked = m = 0;
         return is_left_out;
     }
 
     template <beside Beside>
-    index_t add(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
+    index_t add(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
         bool const plain = is_plain(m_, asked_, asked_.is_scaled());
         return plain ? add<way::plain, Beside>(x, y, which, rows) : add<way::general, Beside>(x, y, which, rows);
     }
 
     /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
-    index_t add(lattice<T const> x, lattice<T> y, mask<T> const& which, index_t rows) noexcept {
-        constexpr bool is_masked = masks_next(Beside);
+    index_t add(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
+        constexpr bool is_moved = moves_next(Beside);
         bool const is_scaled = asked_.is_scaled();
         request<T> const asked = asked_;
         auto others = others_;
@@ -104,17 +112,19 @@ private:
         T *own = scratch_[0], *ahead = scratch_[1], *spare = scratch_[2];
         index_t i = 0, n = n_;
         do {
-            T* const e = own != nullptr ? own : y.data;
-            T const* const from = is_masked ? e : x.data;
-            others.next = is_masked || i + 1 < rows ? x.data + x.column : x.data;
-            others.next_masked = ahead != nullptr ? ahead : y.data + y.column;
-            row_sums<Form, Way, Beside, T> sums(asked.pivot_of(m), asked, others);
+            T* const e = room(own, y.data);
+            T const* from = e;
+            if constexpr (!is_converted && !is_moved) from = mask_ ? e : x.data;
+            others.next = is_moved || i + 1 < rows ? x.data + x.column : x.data;
+            others.next_moved = room(ahead, y.data + y.column);
+            row_sums<Form, Way, Beside, E> sums(asked.pivot_of(m), asked, others);
             for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
             auto terms = sums.terms();
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
             if constexpr (Form == form::logsumexp) {
-                *y.data = is_left_out ? std::numeric_limits<T>::quiet_NaN() : log_sum_of(terms, asked_);
-                has_nan_ |= is_nan(*y.data);
+                T const result = is_left_out ? std::numeric_limits<T>::quiet_NaN() : log_sum_of(terms, asked_);
+                *y.data = converted<E>(result);
+                has_nan_ |= is_nan(result);
             } else {
                 others.last = Form == form::softmax ? e : from;
                 others.last_y = y.data;
@@ -125,7 +135,7 @@ private:
                     others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
             }
             if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
-            if constexpr (is_masked) is_left_out = is_spared(others.next_masked, m);
+            if constexpr (masks_next(Beside)) is_left_out = is_spared(others.next_moved, m);
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
         } while (i < rows && is_plain(m, asked, is_scaled) == (Way == way::plain));
@@ -139,7 +149,7 @@ private:
     /// Writes the results of the last row.
     void finish() noexcept {
         T const* const x = others_.last;
-        T* const y = others_.last_y;
+        E* const y = others_.last_y;
         auto const result = others_.result;  // local, since writing y could change a member for all the compiler knows
         index_t const n = n_;
         P const last = result(P::load(x + n - lanes));
@@ -159,7 +169,7 @@ private:
     T* scratch_[rows_waiting] = {};               // the row, the next and the last, where they wait
     T m_ = 0;                                     // the maximum of the row to come
     bool has_nan_ = false, is_left_out_ = false;  // the latter of the row to come
-    rows_beside<Form, T> others_ = {};
+    rows_beside<Form, E> others_ = {};
 };
 
 SOFTAX_KERNELS_END

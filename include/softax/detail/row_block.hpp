@@ -6,16 +6,23 @@
 SOFTAX_KERNELS_BEGIN
 
 /// The same bits as row gives.
-template <form Form, class T>
+template <form Form, class E>
 class row_block {
+    using T = compute_type<E>;
     using P = packet<T>;
+    /// Whether elements are converted on their way to the scratch, and results on theirs to y.
+    static constexpr bool is_converted = !std::same_as<E, T>;
 
 public:
     /// Rows of a block, which fill packets of any width; how long they may be: beyond, and for narrow packets, row is as fast.
     static constexpr index_t rows = 16, longest = sizeof(P) < 32 ? 0 : 512 / static_cast<index_t>(sizeof(T));
 
     row_block(index_t n, request<T> const& asked, mask<T> const& which) noexcept
-        : n_(n), asked_(asked), scale_(scaling<T>::of(asked)), mask_(which) {
+        : n_(n),
+          pitch_((n + P::lanes - 1) / P::lanes * P::lanes),
+          asked_(asked),
+          scale_(scaling<T>::of(asked)),
+          mask_(which) {
         std::fill_n(hi_, rows * sum_lanes, T(0));  // what no row has filled is never used, but added
         std::fill_n(lo_, rows * sum_lanes, T(0));
     }
@@ -32,14 +39,18 @@ public:
     }
 
     /// Rows of x into those of y, short_group <= n <= longest. y may be x.
-    void kernel(lattice<T const> x, lattice<T> y, index_t groups) noexcept {
-        x_step_ = x.column, y_step_ = is_streamed_ ? 0 : y.column;
+    void kernel(lattice<E const> x, lattice<E> y, index_t groups) noexcept {
+        x_step_ = x.column, y_step_ = y.column;
         for (index_t i = 0; i < groups; i += rows) {
             live_ = std::min(rows, groups - i);
             auto const which = mask_.from(i);
-            auto const from = which ? lattice<T const>{e_, 1, n_} : x.from(i);
+            lattice<T const> from = {e_, 1, pitch_};
+            if constexpr (!is_converted) from = which ? from : x.from(i);
             ahead_.next = &x(0, i + rows);
-            ahead_.last_y = is_streamed_ ? e_ : &y(0, i + rows);
+            ahead_.last_y = &y(0, i + rows);
+            if constexpr (!is_converted) {
+                if (is_streamed_) ahead_.last_y = e_, y_step_ = 0;
+            }
             bool const is_plain = take_pivots(x.from(i), which);
             if (is_large_) {
                 is_plain ? add<way::plain, beside::later>(from) : add<way::general, beside::later>(from);
@@ -53,18 +64,17 @@ public:
 
 private:
     /// From the maxima of rows, masked on their way to the scratch; whether the way is plain for every row.
-    bool take_pivots(lattice<T const> x, mask<T> const& which) noexcept {
+    bool take_pivots(lattice<E const> x, mask<T> const& which) noexcept {
         bool const is_scaled = asked_.is_scaled();
         std::fill(at_.m + live_, at_.m + rows, T(0));
         for (index_t r = 0; r < live_; ++r) {
-            T const* const row = &x(0, r);
-            T const m = which       ? which.copy_and_max(e_ + r * n_, row, &which.where(0, r), n_)
-                        : is_scaled ? row_max<way::general>(row, n_, scale_)
-                                    : row_max<way::plain>(row, n_, scale_);
+            E const* const row = &x(0, r);
+            T* const to = e_ + r * pitch_;
+            T const m = take_row_max(to, row, n_, which, which ? &which.where(0, r) : nullptr, is_scaled, scale_);
             at_.m[r] = m;
             // A row that is left out is added up too, in part, but as an element of 0.
-            is_left_out_[r] = which && is_lowest(m) && !asked_.has_extra();
-            if (is_left_out_[r]) at_.m[r] = e_[r * n_] = 0;
+            is_left_out_[r] = is_empty_row(which, m, asked_);
+            if (is_left_out_[r]) at_.m[r] = e_[r * pitch_] = 0;
         }
         return at_.take(rows, asked_);
     }
@@ -72,11 +82,11 @@ private:
     /// Fills the sums; stores the exponentials where the form wants them.
     template <way Way, beside Beside>
     void add(lattice<T const> x) noexcept {
-        using sums_of_row = row_sums<Form, Way, Beside, T>;
+        using sums_of_row = row_sums<Form, Way, Beside, E>;
         for (index_t r = 0; r < live_; ++r) {
             sums_of_row sums(P::set(at_.m[r]), at_.of_group(r), scale_, ahead_);
             index_t const n = is_left_out_[r] ? sum_lanes : n_;
-            sums.add_lanes(&x(0, r), e_ + r * n_, 0, n, hi_ + r * sum_lanes, lo_ + r * sum_lanes);
+            sums.add_lanes(&x(0, r), e_ + r * pitch_, 0, n, hi_ + r * sum_lanes, lo_ + r * sum_lanes);
             count_[r] = sums.count;
             if (Beside == beside::later) ahead_.next += x_step_, ahead_.last_y += y_step_;
         }
@@ -87,7 +97,7 @@ private:
         return {at_.m[r], at_.shift[r], at_.magic[r], count_[r], sum_[r]};
     }
 
-    void finish(lattice<T const> x, lattice<T> y, mask<T> const& which) noexcept {
+    void finish(lattice<T const> x, lattice<E> y, mask<T> const& which) noexcept {
         if constexpr (Form == form::softmax) {
             for (index_t r = 0; r < live_ && asked_.has_extra(); ++r) {
                 auto terms = terms_of(r);
@@ -97,7 +107,7 @@ private:
             quotients(at_.shift, at_.floor, sum_, rows);  // in their place
             for (index_t r = 0; r < rows; r += P::lanes) seen_ = seen_ + P::load(at_.shift + r);
             for (index_t r = 0; r < live_; ++r) {
-                write({{P::set(at_.shift[r]), P::set(at_.floor[r])}}, r, e_ + r * n_, &y(0, r), which);
+                write({{P::set(at_.shift[r]), P::set(at_.floor[r])}}, r, e_ + r * pitch_, &y(0, r), which);
             }
         } else {
             for (index_t r = 0; r < rows; r += P::lanes) finish_logs(r, x, y, which);
@@ -105,7 +115,7 @@ private:
     }
 
     /// log_softmax or logsumexp of a packet of rows.
-    void finish_logs(index_t first, lattice<T const> x, lattice<T> y, mask<T> const& which) noexcept {
+    void finish_logs(index_t first, lattice<T const> x, lattice<E> y, mask<T> const& which) noexcept {
         index_t const live = std::min(live_ - first, P::lanes);
         if (live <= 0) return;
         logarithms<T> logs;
@@ -114,9 +124,10 @@ private:
         for (index_t l = 0, r = first; l < live; ++l, ++r) {
             seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
             if constexpr (Form == form::logsumexp) {
-                y(0, r) = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN()
-                                          : log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
-                seen_ = seen_ + P::set(y(0, r));
+                T const result = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN()
+                                                 : log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
+                y(0, r) = converted<E>(result);
+                seen_ = seen_ + P::set(result);
             } else {
                 write(outcome<Form, T>::of(at_.m[r], logs.log_as(l), asked_), r, &x(0, r), &y(0, r), which);
             }
@@ -124,29 +135,31 @@ private:
     }
 
     /// The results of row r.
-    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, index_t r, T const* from, T* to,
+    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, index_t r, T const* from, E* to,
                                    mask<T> const& which) const noexcept {
         bool const is_nan_but_left_out = which && (is_left_out_[r] || result.is_nan_everywhere());
         is_nan_but_left_out ? write_nan<Form>(to, &which.where(0, r), n_) : write(result, from, to);
     }
 
-    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, T* to) const noexcept {
+    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, E* to) const noexcept {
         index_t i = 0, n = n_;
         if (is_streamed_) {
             for (; i + P::lanes <= n; i += P::lanes) store_past_caches(to + i, result(P::load(from + i)));
         } else {
             for (; i + P::lanes <= n; i += P::lanes) result(P::load(from + i)).store(to + i);
         }
-        if (i < n) result(P::load(from + i, n - i, T(0))).store(to + i, n - i);
+        if (i == n) return;
+        auto const [at, live] = some_of_row<E>::of(i, n - i);
+        some_of_row<E>::store(to + at, result(P::load(from + at, live, T(0))), live);
     }
 
-    index_t n_, live_ = 0;
+    index_t n_, pitch_, live_ = 0;
     request<T> asked_;
     scaling<T> scale_;
     mask<T> mask_;
     bool is_streamed_ = false, is_large_ = false;
     bool is_left_out_[rows] = {};  // the mask leaves nothing of a row, or only -inf
-    rows_beside<Form, T> ahead_ = {};
+    rows_beside<Form, E> ahead_ = {};
     index_t x_step_ = 0, y_step_ = 0;
     P seen_ = P::set(T(0));  // NaN where a row was
     pivots<T, rows> at_;

@@ -4,28 +4,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Groups of fewer elements are not for row and panel: they go to strip.
-inline constexpr index_t short_group = 48;
-
-/// The largest of x[0, n) as factored, n >= short_group; -inf if there is none above it. A NaN may or may not show.
-template <way Way, class T>
-T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
-    using P = packet<T>;
-    constexpr index_t lanes = P::lanes;
-    constexpr T lowest = -std::numeric_limits<T>::infinity();
-    P m0 = P::set(lowest), m1 = m0, m2 = m0, m3 = m0;
-    index_t i = 0;
-    for (; i + 4 * lanes <= n; i += 4 * lanes) {
-        m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
-        m1 = max(m1, scale.template factored<Way>(P::load(x + i + lanes)));
-        m2 = max(m2, scale.template factored<Way>(P::load(x + i + 2 * lanes)));
-        m3 = max(m3, scale.template factored<Way>(P::load(x + i + 3 * lanes)));
-    }
-    for (; i + lanes <= n; i += lanes) m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
-    if (i < n) m1 = max(m1, scale.template factored<Way>(P::load(x + n - lanes)));
-    return max_lane(max(max(m0, m1), max(m2, m3)));
-}
-
 /// What becomes of an element once the sum of its row is known: from itself for log_softmax, from its exponential for softmax.
 template <form Form, class T>
 struct outcome {
@@ -74,29 +52,38 @@ outcome<Form, T> masked_nan(T* e, bool const* where, index_t n, request<T> const
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
-/// be masked too, on its way to the scratch. Or a later row is asked for.
-enum class beside { nothing, next, next_masked, both, both_masked, later };
+/// be masked too, or converted, on its way to the scratch. Or a later row is asked for.
+enum class beside { nothing, next, next_masked, next_moved, both, both_masked, both_moved, later };
 
 constexpr bool masks_next(beside b) noexcept { return b == beside::next_masked || b == beside::both_masked; }
+constexpr bool moves_next(beside b) noexcept {
+    return masks_next(b) || b == beside::next_moved || b == beside::both_moved;
+}
+constexpr bool finishes_last(beside b) noexcept {
+    return b == beside::both || b == beside::both_masked || b == beside::both_moved;
+}
 
-template <form Form, class T>
+template <form Form, class E>
 struct rows_beside {
-    T const* next;
-    T* next_masked;
+    using T = compute_type<E>;
+
+    E const* next;
+    T* next_moved;
     mask<T> which;  // of the next
     T const* last;  // what its results are made from
-    T* last_y;
+    E* last_y;
     outcome<Form, T> result;
     bool is_streamed;  // results are written past the caches
 };
 
 /// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
-template <form Form, way Way, beside Beside, class T>
+template <form Form, way Way, beside Beside, class E>
 class row_sums {
+    using T = compute_type<E>;
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
-    static constexpr bool finishes_last = Beside == beside::both || Beside == beside::both_masked;
-    static constexpr bool takes_next = finishes_last || Beside == beside::next || Beside == beside::next_masked;
+    static constexpr bool is_finishing = finishes_last(Beside);
+    static constexpr bool takes_next = Beside != beside::nothing && Beside != beside::later;
 
 public:
     /// Where a lane starts.
@@ -106,10 +93,10 @@ public:
     double count = 0;
     P next_m = P::set(-std::numeric_limits<T>::infinity());
 
-    row_sums(T m, request<T> const& asked, rows_beside<Form, T> const& others) noexcept
+    row_sums(T m, request<T> const& asked, rows_beside<Form, E> const& others) noexcept
         : row_sums(P::set(m), pivot<T>::template of<Way>(m, asked), scaling<T>::of(asked), others) {}
     EIGEN_ALWAYS_INLINE row_sums(P m, pivot<T> const& at, scaling<T> const& by,
-                                 rows_beside<Form, T> const& others) noexcept
+                                 rows_beside<Form, E> const& others) noexcept
         : m_(m), at_(at), scale_(by), others_(others) {}
 
     /// Adds x[i, i + n), n <= chunk, and stores the exponentials to e where the form wants them.
@@ -129,7 +116,11 @@ public:
             if constexpr (Beside == beside::later) {
                 ask_for(others_.next + i, others_.last_y + i);
             } else if constexpr (Beside != beside::nothing) {
-                ask_for(others_.next + i + distance, e + i + distance);
+                if constexpr (std::same_as<E, T>) {
+                    ask_for(others_.next + i + distance, e + i + distance);
+                } else {
+                    ask_for(others_.next + i + distance, is_finishing ? others_.last_y + i + distance : nullptr);
+                }
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
@@ -157,9 +148,9 @@ private:
     };
 
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
-    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), distance = 96 * line;
+    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, T* y) noexcept {
+    EIGEN_ALWAYS_INLINE static void ask_for(E const* x, E* y) noexcept {
         for (index_t l = 0; l < step; l += line) {
             prefetch(x + l);
             if constexpr (Form == form::softmax) prefetch_to(y + l);
@@ -184,14 +175,14 @@ private:
             own[k] = scale_.template factored<Way>(P::load(x + i + k * lanes));
             P& m = r.next_m[(p + k) % 2];
             if constexpr (takes_next) m = max(m, next_packet(i + k * lanes, lanes));
-            if constexpr (finishes_last) last[k] = P::load(others_.last + i + k * lanes);
+            if constexpr (is_finishing) last[k] = P::load(others_.last + i + k * lanes);
         }
         reduced_exp<T> terms[Abreast];
         reduced_exp<T>::template of<Way>(terms, own, at_, scale_);
         SOFTAX_UNROLLED
-        for (index_t k = 0; k < Abreast && finishes_last; ++k) {
+        for (index_t k = 0; k < Abreast && is_finishing; ++k) {
             P const y = others_.result(last[k]);
-            T* const to = others_.last_y + i + k * lanes;
+            E* const to = others_.last_y + i + k * lanes;
             others_.is_streamed ? store_past_caches(to, y) : y.store(to);
         }
         SOFTAX_UNROLLED
@@ -208,19 +199,25 @@ private:
             P const own = scale_.template factored<Way>(P::load(x + i, live, x[i]));
             add_terms(reduced_exp<T>::template of<Way>(own, at_, scale_), own, e + i, live, r.lane[p], r.equal);
             if constexpr (takes_next) next_m = max(next_m, next_packet(i, live));
-            if constexpr (finishes_last) {
-                others_.result(P::load(others_.last + i, live, T(0))).store(others_.last_y + i, live);
+            if constexpr (is_finishing) {
+                auto const [at, some] = some_of_row<E>::of(i, live);
+                some_of_row<E>::store(others_.last_y + at, others_.result(P::load(others_.last + at, some, T(0))),
+                                      some);
             }
         }
     }
 
     /// The first live lanes of the next row, and one of them or -inf in the others.
-    EIGEN_ALWAYS_INLINE P next_packet(index_t i, index_t live) noexcept {
-        P const x = P::load(others_.next + i, live, others_.next[i]);
-        if constexpr (!masks_next(Beside)) return scale_.template factored<Way>(x);
-        P const masked = others_.which(x, others_.which.where.data + i, live);
-        masked.store(others_.next_masked + i, live);
-        return masked;
+    EIGEN_ALWAYS_INLINE P next_packet(index_t i, index_t live_lanes) noexcept {
+        auto const [at, live] = some_of_row<E>::of(i, live_lanes);
+        P const x = some_of_row<E>::load(others_.next + at, live);
+        if constexpr (masks_next(Beside)) {
+            P const masked = others_.which(x, others_.which.where.data + at, live);
+            masked.store(others_.next_moved + at, live);
+            return masked;
+        }
+        if constexpr (moves_next(Beside)) x.store(others_.next_moved + at, live);
+        return scale_.template factored<Way>(x);
     }
 
     EIGEN_ALWAYS_INLINE void add_terms(reduced_exp<T> e, P x, T* y, index_t live, lane_sum<T>& lane,
@@ -240,7 +237,7 @@ private:
     P m_;
     pivot<T> at_;
     scaling<T> scale_;
-    rows_beside<Form, T> const& others_;
+    rows_beside<Form, E> const& others_;
 };
 
 SOFTAX_KERNELS_END

@@ -1,0 +1,73 @@
+// row_max: the largest element of a row, which may be masked or converted on its way to where the row waits for its sum.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// Groups of fewer elements are not for row and panel: they go to strip.
+inline constexpr index_t short_group = 48;
+
+/// The largest of x[0, n) as factored, n >= short_group; -inf if there is none above it. A NaN may or may not show.
+template <way Way, class T>
+T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
+    using P = packet<T>;
+    constexpr index_t lanes = P::lanes;
+    constexpr T lowest = -std::numeric_limits<T>::infinity();
+    P m0 = P::set(lowest), m1 = m0, m2 = m0, m3 = m0;
+    index_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+        m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
+        m1 = max(m1, scale.template factored<Way>(P::load(x + i + lanes)));
+        m2 = max(m2, scale.template factored<Way>(P::load(x + i + 2 * lanes)));
+        m3 = max(m3, scale.template factored<Way>(P::load(x + i + 3 * lanes)));
+    }
+    for (; i + lanes <= n; i += lanes) m0 = max(m0, scale.template factored<Way>(P::load(x + i)));
+    if (i < n) m1 = max(m1, scale.template factored<Way>(P::load(x + n - lanes)));
+    return max_lane(max(max(m0, m1), max(m2, m3)));
+}
+
+/// The same of x[0, n) as a mask leaves it, moved to y[0, n), which may be x. The factor of the scale is not for what is moved.
+template <way Way, class T, class X, class Mask>
+T move_and_max(T* y, X const* x, index_t n, Mask const& mask_of_rows, bool const* where,
+               scaling<T> const& scale) noexcept {
+    using P = packet<T>;
+    auto const which = mask_of_rows.along(where);
+    constexpr index_t lanes = P::lanes;
+    P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
+    index_t i = 0;
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        prefetch(x + i + run_ahead);
+        which.ask_for(i + run_ahead, 0);
+        P const a = which(P::load(x + i), i, 0, lanes), b = which(P::load(x + i + lanes), i + lanes, 0, lanes);
+        a.store(y + i), b.store(y + i + lanes);
+        m0 = max(m0, scale.template factored<Way>(a)), m1 = max(m1, scale.template factored<Way>(b));
+    }
+    for (; i < n; i += lanes) {
+        auto const [at, live] = some_of_row<X>::of(i, std::min(n - i, lanes));
+        P const last = which(some_of_row<X>::load(x + at, live), at, 0, live);
+        last.store(y + at, live);
+        m0 = max(m0, scale.template factored<Way>(last));
+    }
+    return max_lane(max(m0, m1));
+}
+
+/// The largest element of a row as its kernel takes it: masked, or of a half type, it is moved to y[0, n) first.
+template <class T, class E>
+EIGEN_ALWAYS_INLINE T take_row_max([[maybe_unused]] T* y, E const* x, index_t n, mask<T> const& which,
+                                   bool const* where, bool is_scaled, scaling<T> const& scale) noexcept {
+    if (which) return move_and_max<way::plain>(y, x, n, which, where, scale);
+    if constexpr (std::same_as<E, T>) {
+        return is_scaled ? row_max<way::general>(x, n, scale) : row_max<way::plain>(x, n, scale);
+    } else {
+        everything<T> const all;
+        return is_scaled ? move_and_max<way::general>(y, x, n, all, nullptr, scale)
+                         : move_and_max<way::plain>(y, x, n, all, nullptr, scale);
+    }
+}
+
+/// Whether a mask leaves nothing of a row with that maximum, or only -inf, so that there is nothing to add up.
+template <class T>
+bool is_empty_row(mask<T> const& which, T m, request<T> const& asked) noexcept {
+    return which && is_lowest(m) && !asked.has_extra();
+}
+
+SOFTAX_KERNELS_END
+#endif
