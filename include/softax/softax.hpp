@@ -27,7 +27,7 @@
 //   detail/logarithm    of a sum; the extra logit
 //   detail/logarithms   of several groups, side by side
 //   detail/groups       where groups lie, and which elements take part
-//   detail/row_max      the largest element of a row, and rows that are moved
+//   detail/row_max      the largest element of a row; rows that are moved, rows without a sum
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/row_block    the same for several short ones at once

@@ -89,7 +89,7 @@ struct everything {
     everything rows(index_t, index_t) const noexcept { return {}; }
     everything shifted(index_t) const noexcept { return {}; }
     everything with_strides(index_t, index_t) const noexcept { return {}; }
-    everything along(bool const*) const noexcept { return {}; }
+    bool const* answers(bool const*, index_t) const noexcept { return nullptr; }
     void step() const noexcept {}
     void ask_for(index_t, index_t) const noexcept {}
     template <class From>
@@ -97,6 +97,10 @@ struct everything {
         return converted<T>(x);
     }
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept { return x; }
+    template <class P>
+    EIGEN_ALWAYS_INLINE P operator()(P x, bool const*, index_t) const noexcept {
+        return x;
+    }
 };
 
 /// The result of an element that does not take part.
@@ -107,56 +111,6 @@ inline constexpr T left_out_value = Form == form::softmax ? T(0) : -std::numeric
 template <class T>
 bool is_lowest(T m) noexcept {
     return m == -std::numeric_limits<T>::infinity();
-}
-
-/// What is half as long is written to the caches, always.
-template <class H>
-    requires is_half_type<H>
-EIGEN_ALWAYS_INLINE void store_past_caches(H* p, packet<float> x) noexcept {
-    x.store(p);
-}
-
-/// A packet of elements of a row, or what is left of one at its end. Halves are left no packet in part, for which there are no
-/// instructions: the last one takes in what comes before (rows of 50 take .7 of the time).
-template <class E>
-struct some_of_row {
-    using T = compute_type<E>;
-    using P = packet<T>;
-
-    index_t at, live;
-
-    /// That of the elements [i, i + live).
-    EIGEN_ALWAYS_INLINE static some_of_row of(index_t i, index_t live) noexcept {
-        if constexpr (std::same_as<E, T>) return {i, live};
-        return {i + live - P::lanes, P::lanes};
-    }
-    /// Lanes beyond the end repeat an element.
-    EIGEN_ALWAYS_INLINE static P load(E const* x, [[maybe_unused]] index_t live) noexcept {
-        if constexpr (std::same_as<E, T>) {
-            return P::load(x, live, *x);
-        } else {
-            return P::load(x);
-        }
-    }
-    EIGEN_ALWAYS_INLINE static void store(E* y, P value, [[maybe_unused]] index_t live) noexcept {
-        if constexpr (std::same_as<E, T>) {
-            value.store(y, live);
-        } else {
-            value.store(y);
-        }
-    }
-};
-
-/// The results y[0, n) of a group that is NaN: what a mask leaves out is no less left out there.
-template <form Form, class Y>
-void write_nan(Y* y, bool const* where, index_t n) noexcept {
-    using T = compute_type<Y>;
-    using P = packet<T>;
-    P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
-    for (index_t i = 0; i < n; i += P::lanes) {
-        auto const [at, live] = some_of_row<Y>::of(i, std::min(n - i, P::lanes));
-        some_of_row<Y>::store(y + at, chosen(where + at, live, nan, left), live);
-    }
 }
 
 /// Which elements take part, if not all, and what these are multiplied by; the others are -inf, or what is said.
@@ -182,8 +136,8 @@ struct mask {
         return {{where.data + offset, where.row, where.column}, factor, other};
     }
     mask with_strides(index_t row, index_t column) const noexcept { return {{where.data, row, column}, factor, other}; }
-    /// Of one row, the answers for which lie at p.
-    EIGEN_ALWAYS_INLINE mask along(bool const* p) const noexcept { return {{p, 1, 0}, factor, other}; }
+    /// The answers from element i of a row on, those for the row lying at p.
+    EIGEN_ALWAYS_INLINE bool const* answers(bool const* p, index_t i) const noexcept { return p + i; }
 
     /// From the next element of all groups on.
     EIGEN_STRONG_INLINE void step() noexcept { where.data += where.row; }

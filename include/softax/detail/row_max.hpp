@@ -1,9 +1,48 @@
-// row_max: the largest element of a row, which may be masked or converted on its way to where the row waits for its sum.
+// row_max: the largest element of a row, which may be masked or converted on its way to where the row waits for its sum; the ends
+// of rows, and rows that have no sum.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 /// Groups of fewer elements are not for row and panel: they go to strip.
 inline constexpr index_t short_group = 48;
+
+/// Results of half types are half as long, and always written to the caches.
+template <class H>
+    requires is_half_type<H>
+EIGEN_ALWAYS_INLINE void store_past_caches(H* p, packet<float> x) noexcept {
+    x.store(p);
+}
+
+/// A packet of elements of a row, or what is left of one at its end. Of halves, for which there are no instructions that move some
+/// lanes, the last packet takes in what comes before (rows of 50 take .7 of the time, AVX2).
+template <class E>
+struct some_of_row {
+    using T = compute_type<E>;
+    using P = packet<T>;
+
+    index_t at, live;
+
+    /// That of the elements [i, i + live).
+    EIGEN_ALWAYS_INLINE static some_of_row of(index_t i, index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) return {i, live};
+        return {i + live - P::lanes, P::lanes};
+    }
+    /// Lanes beyond the end repeat an element.
+    EIGEN_ALWAYS_INLINE static P load(E const* x, [[maybe_unused]] index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) {
+            return P::load(x, live, *x);
+        } else {
+            return P::load(x);
+        }
+    }
+    EIGEN_ALWAYS_INLINE static void store(E* y, P value, [[maybe_unused]] index_t live) noexcept {
+        if constexpr (std::same_as<E, T>) {
+            value.store(y, live);
+        } else {
+            value.store(y);
+        }
+    }
+};
 
 /// The largest of x[0, n) as factored, n >= short_group; -inf if there is none above it. A NaN may or may not show.
 template <way Way, class T>
@@ -26,23 +65,22 @@ T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
 
 /// The same of x[0, n) as a mask leaves it, moved to y[0, n), which may be x. The factor of the scale is not for what is moved.
 template <way Way, class T, class X, class Mask>
-T move_and_max(T* y, X const* x, index_t n, Mask const& mask_of_rows, bool const* where,
-               scaling<T> const& scale) noexcept {
+T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where, scaling<T> const& scale) noexcept {
     using P = packet<T>;
-    auto const which = mask_of_rows.along(where);
     constexpr index_t lanes = P::lanes;
     P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
     index_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
         prefetch(x + i + run_ahead);
-        which.ask_for(i + run_ahead, 0);
-        P const a = which(P::load(x + i), i, 0, lanes), b = which(P::load(x + i + lanes), i + lanes, 0, lanes);
+        if constexpr (std::same_as<Mask, mask<T>>) prefetch(where + i + run_ahead);
+        P const a = which(P::load(x + i), which.answers(where, i), lanes);
+        P const b = which(P::load(x + i + lanes), which.answers(where, i + lanes), lanes);
         a.store(y + i), b.store(y + i + lanes);
         m0 = max(m0, scale.template factored<Way>(a)), m1 = max(m1, scale.template factored<Way>(b));
     }
     for (; i < n; i += lanes) {
         auto const [at, live] = some_of_row<X>::of(i, std::min(n - i, lanes));
-        P const last = which(some_of_row<X>::load(x + at, live), at, 0, live);
+        P const last = which(some_of_row<X>::load(x + at, live), which.answers(where, at), live);
         last.store(y + at, live);
         m0 = max(m0, scale.template factored<Way>(last));
     }
@@ -67,6 +105,18 @@ EIGEN_ALWAYS_INLINE T take_row_max([[maybe_unused]] T* y, E const* x, index_t n,
 template <class T>
 bool is_empty_row(mask<T> const& which, T m, request<T> const& asked) noexcept {
     return which && is_lowest(m) && !asked.has_extra();
+}
+
+/// The results y[0, n) of a group that is NaN: what a mask leaves out is no less left out there.
+template <form Form, class Y>
+void write_nan(Y* y, bool const* where, index_t n) noexcept {
+    using T = compute_type<Y>;
+    using P = packet<T>;
+    P const nan = P::set(std::numeric_limits<T>::quiet_NaN()), left = P::set(left_out_value<Form, T>);
+    for (index_t i = 0; i < n; i += P::lanes) {
+        auto const [at, live] = some_of_row<Y>::of(i, std::min(n - i, P::lanes));
+        some_of_row<Y>::store(y + at, chosen(where + at, live, nan, left), live);
+    }
 }
 
 SOFTAX_KERNELS_END
