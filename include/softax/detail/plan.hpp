@@ -59,7 +59,7 @@ struct plan {
         bool const is_long = p.count > row_block<Form, T>::longest || !has_room;
         bool const is_between = is_long && p.count <= longest_waiting<T>;
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
-        // So are half types converted, by themselves if they are too long to wait.
+        // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         return chosen;
     }
