@@ -49,12 +49,6 @@ private:
         index_t groups() const noexcept { return outer * inner; }
     };
 
-    /// Whether a mask leaves out groups, and nothing of those that it leaves. Side by side, kernels are faster with it.
-    static bool masks_groups(partition const& p) noexcept {
-        bool is_same = p.inner.extent == 1 || p.inner.where == 0;
-        for (index_t k = 0; k < p.reduce.size; ++k) is_same = is_same && p.reduce.at[k].where == 0;
-        return is_same;
-    }
     static call unmasked(call c) noexcept {
         c.is_masked = false;
         return c;
@@ -94,8 +88,8 @@ private:
 
     block_axes axes_of(block const& b) const noexcept {
         block_axes axes = {p_.reduce, {}};
-        axes.kept.push_back(of_extent(last(), b.outer));
-        axes.kept.push_back(of_extent(p_.inner, b.inner));
+        axes.kept.push_back(last().of(b.outer));
+        axes.kept.push_back(p_.inner.of(b.inner));
         return axes;
     }
 
@@ -151,7 +145,7 @@ private:
         step = groups;
         // Runs that are shorter than packets are better transposed.
         constexpr index_t narrow = 128 / static_cast<index_t>(sizeof(T));
-        walked_axis kept[] = {of_extent(last(), b.outer), of_extent(p_.inner, b.inner)};
+        walked_axis kept[] = {last().of(b.outer), p_.inner.of(b.inner)};
         if (b.inner < narrow) std::swap(kept[0], kept[1]);
         for (walked_axis const& a : kept) {
             step /= a.extent;
@@ -165,11 +159,6 @@ private:
         mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y, 0});
         // Where results go they often lie as the mask does.
         if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
-    }
-
-    static walked_axis of_extent(walked_axis a, index_t extent) noexcept {
-        a.extent = extent;
-        return a;
     }
 
     void gather(T* to, memories<In, Out> const& m, walked_axes const& axes, index_t columns) {

@@ -71,6 +71,8 @@ struct request {
     }
 
     bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }
+    /// Whether a group of that pivot is computed the plain way.
+    bool is_plain(T m) const noexcept { return !is_scaled() && !(std::abs(m) > exp_constants<T>::wide); }
     bool has_extra() const noexcept { return extra != -std::numeric_limits<double>::infinity(); }
 
     /// Whether the extra logit is as good as an element: what is multiplied by the mantissa is not rounded before.
@@ -138,13 +140,6 @@ struct pivots {
         return {P::set(shift[j]), P::set(floor[j]), P::set(magic[j])};
     }
 };
-
-/// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.
-template <class T>
-constexpr T exponent_of(T magic) noexcept {
-    using c = exp_constants<T>;
-    return (c::magic + T(c::bias + c::exponent_bias)) - magic;
-}
 
 template <class T>
 EIGEN_STRONG_INLINE packet<T> term(int i) noexcept {

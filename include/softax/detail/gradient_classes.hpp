@@ -71,8 +71,7 @@ private:
         T m = max_lane(max(most[0], most[1]));
         for (; i < n_; ++i) m = std::max(m, static_cast<T>(x[i]) * b_.asked.factor);
         b_.ends.m[j] = m;
-        bool const is_plain = !b_.asked.is_scaled() && !(std::abs(m) > exp_constants<T>::wide);
-        return is_plain ? add_many<Smoothing, way::plain>(x, m) : add_many<Smoothing, way::general>(x, m);
+        return b_.asked.is_plain(m) ? add_many<Smoothing, way::plain>(x, m) : add_many<Smoothing, way::general>(x, m);
     }
 
     template <smoothing Smoothing, way Way, class E>

@@ -2,6 +2,13 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// The k of which exp(x - shift) 2^(bias - k) is computed, from the magic of a pivot.
+template <class T>
+constexpr T exponent_of(T magic) noexcept {
+    using c = exp_constants<T>;
+    return (c::magic + T(c::bias + c::exponent_bias)) - magic;
+}
+
 /// What a group needs for its logarithm.
 template <class T>
 struct log_terms {

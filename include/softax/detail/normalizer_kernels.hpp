@@ -38,8 +38,7 @@ piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale)
     bool const is_scaled = asked.is_scaled();
     T const m = is_scaled ? piece_max<way::general>(x, n, factors) : piece_max<way::plain>(x, n, factors);
     if (!(std::abs(m) <= std::numeric_limits<T>::max())) return {m, T(0), T(1), 0, 0, 0, 0};
-    bool const is_plain = !is_scaled && !(std::abs(m) > exp_constants<T>::wide);
-    return is_plain ? sums_of<way::plain>(x, n, m, asked) : sums_of<way::general>(x, n, m, asked);
+    return asked.is_plain(m) ? sums_of<way::plain>(x, n, m, asked) : sums_of<way::general>(x, n, m, asked);
 }
 
 /// What one element x below the maximum m adds, to the bit as sums_of; both finite and abs(m) <= wide.

@@ -60,11 +60,6 @@ private:
         is_left_out_ = is_spared(to, m_);
     }
 
-    /// Whether a row with that maximum is computed the plain way.
-    static bool is_plain(T m, request<T> const& asked, bool is_scaled) noexcept {
-        return !is_scaled && !(std::abs(asked.pivot_of(m)) > exp_constants<T>::wide);
-    }
-
     /// Adds some rows up, and the rows beside them; how many. The first and the last of several are by themselves.
     index_t visit(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
         using enum beside;
@@ -96,15 +91,14 @@ private:
 
     template <beside Beside>
     index_t add(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
-        bool const plain = is_plain(m_, asked_, asked_.is_scaled());
-        return plain ? add<way::plain, Beside>(x, y, which, rows) : add<way::general, Beside>(x, y, which, rows);
+        return asked_.is_plain(asked_.pivot_of(m_)) ? add<way::plain, Beside>(x, y, which, rows)
+                                                    : add<way::general, Beside>(x, y, which, rows);
     }
 
     /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
     index_t add(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
         constexpr bool is_moved = moves_next(Beside);
-        bool const is_scaled = asked_.is_scaled();
         request<T> const asked = asked_;
         auto others = others_;
         T m = m_;
@@ -138,7 +132,7 @@ private:
             if constexpr (masks_next(Beside)) is_left_out = is_spared(others.next_moved, m);
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
-        } while (i < rows && is_plain(m, asked, is_scaled) == (Way == way::plain));
+        } while (i < rows && asked.is_plain(asked.pivot_of(m)) == (Way == way::plain));
         m_ = m;
         is_left_out_ = is_left_out;
         others_ = others;
