@@ -229,6 +229,12 @@ private:
 /// The part-th of parts of all groups: the door to this instruction set.
 template <form Form, class In, class Out>
 void run_groups(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
+    if constexpr (Form == form::softmax && std::same_as<In, Out> && std::floating_point<In>) {
+        if (plan::is_short_row(p, c)) {
+            short_row(m.x, m.y, p.count, request<In>::of(c.scale, c.extra), everything<In>{});
+            return;
+        }
+    }
     application<Form, In, Out> work(p, c, s);
     index_t const blocks = work.blocks();
     if (s.parts == 1) return work(m, 0, blocks);

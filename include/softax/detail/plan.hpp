@@ -33,6 +33,13 @@ struct plan {
         return {steps * last.x, steps * last.y, steps * last.where};
     }
 
+    /// Whether all there is is one short row, for which a plan takes as long as the row.
+    static bool is_short_row(partition const& p, call const& c) noexcept {
+        bool const is_alone = p.outer.size == 0 && p.inner.extent == 1 && p.reduce.size == 1 && p.count < short_group;
+        return is_alone && p.reduce.at[0].x == 1 && p.reduce.at[0].y == 1 && !c.is_masked &&
+               c.extra == -std::numeric_limits<double>::infinity();
+    }
+
     template <form Form, class In, class Out>
     static plan of(partition const& p, call const& c, index_t parts) noexcept {
         using T = compute_type<In>;

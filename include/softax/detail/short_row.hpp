@@ -4,13 +4,40 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// Packets of the longest.
+template <class T>
+inline constexpr index_t most_short_packets = (short_group + packet<T>::lanes - 1) / packet<T>::lanes;
+
+/// From the elements e of a group, factored, whose maximum is m, to its results; whether they are NaN.
+template <way Way, class T>
+EIGEN_ALWAYS_INLINE bool write_short_row(packet<T>* e, T* y, index_t n, T m, request<T> const& asked) noexcept {
+    using P = packet<T>;
+    auto const scale = scaling<T>::of(asked);
+    auto const at = pivot<T>::template of<Way>(m, asked);
+    alignas(64) T of[most_short_packets<T> * P::lanes];
+    for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) {
+        e[k] = reduced_exp<T>::template of<Way>(e[k], at, scale).value();
+        e[k].store(of + i);
+    }
+    // In order, in one lane.
+    T hi = lane_sum<T>::above, lo = 0;
+    for (index_t i = 0; i < n; ++i) {
+        T const s = opaque(hi + of[i]);
+        lo = lo + (of[i] - opaque(s - hi));
+        hi = s;
+    }
+    T const large = hi - lane_sum<T>::above, total = opaque(large + lo);
+    auto const by = quotient<T>::by(P::set(total), P::set(lo - opaque(total - large)));
+    for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) by(e[k]).store(y + i, std::min(n - i, P::lanes));
+    return is_nan(total);
+}
+
 /// The softmax of x[0, n), 1 <= n < short_group, into y, which may be x, with the bits of strip; no extra logit. Whether it is NaN.
 template <class T, class Mask>
 bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const& which) noexcept {
     using P = packet<T>;
-    constexpr index_t most = (short_group + P::lanes - 1) / P::lanes;
     auto const scale = scaling<T>::of(asked);
-    P e[most];
+    P e[most_short_packets<T>];
     P m = P::set(-std::numeric_limits<T>::infinity());
     for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) {
         // Lanes beyond the end repeat an element, or are masked.
@@ -25,23 +52,8 @@ bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const&
             return false;
         }
     }
-    auto const at = pivot<T>::of(largest, asked);
-    alignas(64) T of[most * P::lanes];
-    for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) {
-        e[k] = reduced_exp<T>::template of<way::general>(e[k], at, scale).value();
-        e[k].store(of + i);
-    }
-    // In order, in one lane.
-    T hi = lane_sum<T>::above, lo = 0;
-    for (index_t i = 0; i < n; ++i) {
-        T const s = opaque(hi + of[i]);
-        lo = lo + (of[i] - opaque(s - hi));
-        hi = s;
-    }
-    T const large = hi - lane_sum<T>::above, total = opaque(large + lo);
-    auto const by = quotient<T>::by(P::set(total), P::set(lo - opaque(total - large)));
-    for (index_t i = 0, k = 0; i < n; i += P::lanes, ++k) by(e[k]).store(y + i, std::min(n - i, P::lanes));
-    return is_nan(total);
+    return asked.is_plain(largest) ? write_short_row<way::plain>(e, y, n, largest, asked)
+                                   : write_short_row<way::general>(e, y, n, largest, asked);
 }
 
 /// Short groups as strip::kernel(), or one by one where that is faster.
