@@ -51,8 +51,10 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
+        // Results of log_softmax are made of what is read, and need not wait.
+        bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
-        bool const pays = is_row ? size >= 2 * large && p.count <= longest_waiting<T>
+        bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
         chosen.is_streamed = pays && std::same_as<Out, T> && Form != form::logsumexp && is_past_cache<T>(p, c);
         if (is_panel && chosen.is_streamed) {
