@@ -353,6 +353,50 @@ TEST_CASE("past the caches", "[place]") {
     }
 }
 
+TEST_CASE("one row past the caches", "[place]") {
+    // A row that no cache keeps is read once more rather than written twice, if its results may go past the caches: not in
+    // place, not to where no cache line begins. On one thread or several, scaled or far from 0, the bits are the same.
+    index_t const n = is_slow_build ? 4096 : index_t{1} << 22;
+    std::mt19937 random(11);
+    for (float const center : {0.0f, 3000.0f}) {
+        array<float> a = array<float>({2, n}, 0.0f);
+        std::normal_distribution<float> draw(center, 4);
+        for (float& x : a) x = draw(random);
+        a.data()[n + 5] = -1e30f;
+        for (softax::options const& o :
+             {softax::options{}, softax::options{.scale = -0.3}, softax::options{.extra = 9.5}}) {
+            for (form const f : {form::softmax, form::log_softmax}) {
+                std::vector<float> memory(static_cast<std::size_t>(2 * n + 32), 77.0f);
+                float* const line =
+                    memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) / sizeof(float);
+                view<float> const beside_a_line(line + 1, {2, n}), at_a_line(line, {2, n});
+                run_into<float>(f, beside_a_line, view<float const>(a), -1, o);
+                array<float> const expected(beside_a_line);
+                array<float> y = a;
+                run_into<float>(f, view(y), view<float const>(y), -1, o);
+                REQUIRE(std::equal(y.begin(), y.end(), expected.begin()));
+                for (index_t const threads : {1, 2, 3}) {
+                    softax::options with = o;
+                    with.on = softax::stream(softax::device::cpu, threads);
+                    std::fill(memory.begin(), memory.end(), 77.0f);
+                    run_into<float>(f, at_a_line, view<float const>(a), -1, with);
+                    REQUIRE(std::equal(line, line + 2 * n, expected.begin()));
+                    REQUIRE(std::all_of(line + 2 * n, memory.data() + 2 * n + 32, [](float x) { return x == 77.0f; }));
+                }
+                // A row for all threads.
+                view<float const> const second(a.data() + n, {n});
+                run_into<float>(f, view<float>(line, {n}), second, -1, o);
+                REQUIRE(std::equal(line, line + n, expected.data() + n));
+                softax::options on_two = o;
+                on_two.on = softax::stream(softax::device::cpu, 2);
+                std::fill(memory.begin(), memory.end(), 77.0f);
+                run_into<float>(f, view<float>(line, {n}), second, -1, on_two);
+                REQUIRE(std::equal(line, line + n, expected.data() + n));
+            }
+        }
+    }
+}
+
 TEST_CASE("past the caches, side by side", "[place]") {
     // The same for groups side by side, whose exponentials wait elsewhere: in panels of all heights, with gaps and without.
     std::mt19937 random(10);

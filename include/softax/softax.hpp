@@ -30,6 +30,7 @@
 //   detail/row_max      the largest element of a row; rows that are moved, rows without a sum
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
+//   detail/row_twice    for a row that caches do not keep
 //   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
 //   detail/panel_sums   the sums of the columns of a panel

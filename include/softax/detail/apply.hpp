@@ -191,6 +191,7 @@ private:
                 return kernel.has_nan();
             }
         }
+        if (row_twice<Form, E>::kernel(x, y, {p_.count, groups, true, true}, asked_, call_)) return false;
         row<Form, E> kernel(p_.count, asked_, which);
         if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
         if (plan_.is_streamed) kernel.stream();

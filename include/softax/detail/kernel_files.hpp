@@ -13,6 +13,7 @@
 #include "row_max.hpp"
 #include "row_sums.hpp"
 #include "row.hpp"
+#include "row_twice.hpp"
 #include "row_block.hpp"
 #include "long_row.hpp"
 #include "panel_sums.hpp"

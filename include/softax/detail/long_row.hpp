@@ -8,6 +8,7 @@ SOFTAX_KERNELS_BEGIN
 template <form Form, class T>
 class row_segment {
     using P = packet<T>;
+    using twice = row_twice<Form, T>;
 
 public:
     row_segment(long_row<T>& shared, index_t part) noexcept
@@ -27,15 +28,13 @@ public:
             case row_step::maximum:
                 return find_maximum();
             case row_step::sums:
-                return is_plain() ? add<way::plain>() : add<way::general>();
+                return asked_.is_plain(m()) ? add<way::plain>() : add<way::general>();
             case row_step::results:
                 return write();
         }
     }
 
 private:
-    bool is_plain() const noexcept { return !asked_.is_scaled() && !(std::abs(m()) > exp_constants<T>::wide); }
-
     T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
 
     /// Elements as the later steps take them: masked ones wait where the results will be.
@@ -52,9 +51,11 @@ private:
     void add() noexcept {
         T const largest = m();
         rows_beside<Form, T> const none = {};
+        bool const is_twice = twice::takes(r_.y, r_.n, r_.said);
+        alignas(64) T e[chunk];
         for (index_t i = first_; i < end_; i += chunk) {
             row_sums<Form, Way, beside::nothing, T> sums(largest, asked_, none);
-            sums.add(elements(), r_.y, i, std::min(chunk, end_ - i));
+            sums.add(elements() + i, is_twice ? e : r_.y + i, 0, std::min(chunk, end_ - i));
             r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
         }
     }
@@ -77,6 +78,10 @@ private:
             if (part_ == 0) *r_.y = log_sum_of(terms(), asked_);
         } else {
             auto result = outcome<Form, T>::of(terms(), asked_);
+            if constexpr (twice::exists) {
+                if (twice::takes(r_.y, r_.n, r_.said))
+                    return twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
+            }
             T const* const x = Form == form::softmax ? r_.y : elements();
             T* const y = r_.y;
             if (mask_ && result.is_nan_everywhere())
