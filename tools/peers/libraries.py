@@ -6,6 +6,7 @@ Python loop around their cheapest call.
 """
 
 import ctypes
+import io
 import itertools
 import os
 import time
@@ -19,6 +20,7 @@ NUMPY_TYPES = {
     "float16": np.dtype(np.float16),
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
 }
+ONNX_TYPES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "FLOAT16", "bfloat16": "BFLOAT16"}
 
 
 class Absent(Exception):
@@ -197,16 +199,13 @@ class Torch:
         return call
 
 
-class OnnxRuntime:
-    """A model of one Softmax node, or with Transpose and Reshape where axes must be brought together; IO binding."""
+class OnnxModel:
+    """A model of one Softmax node, or with Transpose and Reshape where axes must be brought together."""
 
-    def __init__(self, threads):
+    def __init__(self):
         import onnx
-        import onnxruntime
 
-        self.onnx, self.runtime, self.threads = onnx, onnxruntime, threads
-        onnxruntime.set_default_logger_severity(4)
-        self.version = onnxruntime.__version__
+        self.onnx = onnx
 
     def nodes(self, cell, rank):
         helper, numpy_helper = self.onnx.helper, self.onnx.numpy_helper
@@ -240,9 +239,11 @@ class OnnxRuntime:
         nodes[-1].output[0] = "y"
         return nodes, constants
 
-    def prepare(self, name, cell, base, x, threads):
-        helper, proto = self.onnx.helper, self.onnx.TensorProto
-        element = getattr(proto, {"float32": "FLOAT", "float64": "DOUBLE"}.get(cell.dtype, cell.dtype.upper()))
+    def element(self, cell):
+        return getattr(self.onnx.TensorProto, ONNX_TYPES[cell.dtype])
+
+    def bytes_of(self, cell, base):
+        helper, element = self.onnx.helper, self.element(cell)
         nodes, constants = self.nodes(cell, base.ndim)
         graph = helper.make_graph(
             nodes,
@@ -252,12 +253,27 @@ class OnnxRuntime:
             constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        return model.SerializeToString()
+
+
+class OnnxRuntime(OnnxModel):
+    """The model with IO binding."""
+
+    def __init__(self, threads):
+        import onnxruntime
+
+        super().__init__()
+        self.runtime, self.threads = onnxruntime, threads
+        onnxruntime.set_default_logger_severity(4)
+
+    def prepare(self, name, cell, base, x, threads):
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         # Idle threads must not take the processor from whom is timed next.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        model, element = self.bytes_of(cell, base), self.element(cell)
         try:
-            session = self.runtime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+            session = self.runtime.InferenceSession(model, options, ["CPUExecutionProvider"])
         except Exception as e:
             raise Absent(f"ONNX Runtime: {str(e).splitlines()[0][:160]}") from e
         y, binding = aligned(cell.shape, x.dtype), session.io_binding()
@@ -265,6 +281,32 @@ class OnnxRuntime:
         binding.bind_output("y", "cpu", 0, element, cell.shape, y.ctypes.data)
         run = session._sess.run_with_iobinding
         return PythonTask(lambda: run(binding._iobinding, None), lambda: y)
+
+
+class OpenVino(OnnxModel):
+    """The same model, its tensors in memory of the caller. It computes float64 in float32."""
+
+    def __init__(self, threads):
+        import openvino
+
+        super().__init__()
+        self.runtime, self.core = openvino, openvino.Core()
+        self.options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+
+    def tensor(self, array, dtype):
+        if dtype == "bfloat16":
+            return self.runtime.Tensor(array.view(np.uint16), array.shape, self.runtime.Type.bf16)
+        return self.runtime.Tensor(array, shared_memory=True)
+
+    def prepare(self, name, cell, base, x, threads):
+        model = self.core.read_model(io.BytesIO(self.bytes_of(cell, base)))
+        # Else float32 may be computed in less.
+        exact = {"INFERENCE_PRECISION_HINT": "bf16" if cell.dtype == "bfloat16" else "f32"}
+        y = aligned(cell.shape, x.dtype)
+        request = self.core.compile_model(model, "CPU", self.options | exact).create_infer_request()
+        request.set_input_tensor(self.tensor(base, cell.dtype))
+        request.set_output_tensor(self.tensor(y, cell.dtype))
+        return PythonTask(lambda: request.infer(share_outputs=True), lambda: y)
 
 
 class Jax:
@@ -289,6 +331,35 @@ class Jax:
             last[0] = compiled(source).block_until_ready()
 
         return PythonTask(call, lambda: np.asarray(last[0]))
+
+
+class Mlx:
+    """mlx.core.softmax on its CPU device, sums in float32 at least. It returns a new array each time."""
+
+    def __init__(self, threads):
+        import mlx.core
+
+        self.mlx = mlx.core
+        self.mlx.set_default_device(self.mlx.cpu)
+
+    def prepare(self, name, cell, base, x, threads):
+        mlx = self.mlx
+        if cell.dtype == "bfloat16":
+            source = view_of(cell, mlx.array(base.view(np.uint16)).view(mlx.bfloat16))
+        else:
+            source = view_of(cell, mlx.array(base))
+        mlx.eval(source)
+        last = [None]
+
+        def call():
+            last[0] = None
+            last[0] = mlx.softmax(source, axis=cell.axes, precise=True)
+            mlx.eval(last[0])
+
+        def result():
+            return np.array(last[0].astype(mlx.float32) if cell.dtype == "bfloat16" else last[0])
+
+        return PythonTask(call, result)
 
 
 def fastest(tasks):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cells
 import numpy as np
-from libraries import Absent, Jax, OnnxRuntime, Shim, Torch, input_of
+from libraries import Absent, Jax, Mlx, OnnxRuntime, OpenVino, Shim, Torch, input_of
 
 # Digits of the significand and the least exponent of a normal number.
 PRECISION = {"float32": (24, -126), "float64": (53, -1022), "float16": (11, -14), "bfloat16": (8, -126)}
@@ -50,8 +50,10 @@ def load_libraries(shims, threads, wanted):
     makers = {
         "torch": lambda: Torch(threads, Shim(shims["torch"])),
         "onnxruntime": lambda: OnnxRuntime(threads),
+        "openvino": lambda: OpenVino(threads),
         "onednn": lambda: Shim(shims["onednn"]),
         "jax": lambda: Jax(threads),
+        "mlx": lambda: Mlx(threads),
     }
     for name, make in makers.items():
         if wanted(name):
@@ -138,8 +140,9 @@ class Bench:
         for name, (library, as_name) in self.libraries.items():
             before = threads_of_process()
             try:
-                task = library.prepare(as_name, cell, base, x, self.threads)
-                task.run(1)
+                with bound(self.processors, back=self.processors[:1]):
+                    task = library.prepare(as_name, cell, base, x, self.threads)
+                    task.run(1)
             except Exception as e:
                 # A peer may lack this softmax; softax itself may not.
                 if as_name == "softax":
@@ -288,6 +291,16 @@ def bind(thread, processors):
     # A thread may have ended meanwhile.
     with contextlib.suppress(OSError):
         os.sched_setaffinity(thread, processors)
+
+
+@contextlib.contextmanager
+def bound(processors, back):
+    """The calling thread on several processors, since a library may start as many threads as it finds of these."""
+    if len(processors) > 1:
+        bind(0, processors)
+    yield
+    if len(processors) > 1:
+        bind(0, back)
 
 
 def name_of(thread):

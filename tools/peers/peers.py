@@ -1,4 +1,4 @@
-"""softax beside PyTorch, ONNX Runtime, JAX, oneDNN and plain Eigen, in one process, interleaved: the command line.
+"""softax beside PyTorch, ONNX Runtime, OpenVINO, oneDNN, JAX, MLX and plain Eigen, in one process, interleaved: the command line.
 
 Compiles the shims, starts one process for each number of threads (libraries fix theirs when they are loaded), and
 prints a table as cells come in. A full run (no option that leaves something out) also writes
@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "peers"
 FLAGS = {"O2": ["-O2"], "v3": ["-O3", "-march=x86-64-v3"], "native": ["-O3", "-march=native"]}
-PEERS = ("torch", "onnxruntime", "onednn", "jax", "eigen")
+PEERS = ("torch", "onnxruntime", "openvino", "onednn", "jax", "mlx", "eigen")
 
 
 def arguments():
@@ -158,7 +158,7 @@ def versions():
         header = Path("/usr/include", path)
         return ".".join(re.findall(pattern, header.read_text())) if header.exists() else ""
 
-    found = {name: metadata.version(name) for name in ("torch", "onnxruntime", "jax", "numpy")}
+    found = {name: metadata.version(name) for name in ("torch", "onnxruntime", "openvino", "jax", "mlx", "numpy")}
     return {
         **found,
         "onednn": macros("oneapi/dnnl/dnnl_version.h", r"#define DNNL_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)"),

@@ -30,8 +30,10 @@ TITLES = {
     "softax native": "softax `native`",
     "torch": "PyTorch",
     "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
     "onednn": "oneDNN",
     "jax": "JAX",
+    "mlx": "MLX",
     "eigen O2": "Eigen `-O2`",
     "eigen v3": "Eigen `v3`",
     "eigen native": "Eigen `native`",
@@ -302,8 +304,8 @@ def machine_block(data):
         f"- **machine**: {m['model']} ({m['family']}), {m['cores']} cores"
         + (f", under {m['virtual']}" if m["virtual"] else "")
         + f"; {caches}; `{' '.join(m['flags'])}`",
-        f"- **versions**: PyTorch {v['torch']}, ONNX Runtime {v['onnxruntime']}, JAX {v['jax']}, "
-        f"oneDNN {v['onednn']} (Debian's), Eigen {v['eigen']}, NumPy {v['numpy']}; {v['compiler']}",
+        f"- **versions**: PyTorch {v['torch']}, ONNX Runtime {v['onnxruntime']}, OpenVINO {v['openvino']}, "
+        f"JAX {v['jax']}, MLX {v['mlx']}, oneDNN {v['onednn']} (Debian's), Eigen {v['eigen']}, NumPy {v['numpy']}; {v['compiler']}",
         f"- **softax**: commit {v['commit']}" + (" with changes" if v["changed"] else "") + f"; {flags}",
         f"- **measured**: {data['measured']}; {disturbed} of {len(data['cells'])} lines while another program took a "
         "tenth or more of a processor that was measured on",
