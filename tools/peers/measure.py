@@ -153,21 +153,25 @@ class Bench:
             tasks[name] = task
         return tasks, absent
 
-    def check(self, tasks, cell, x):
-        """name -> largest error in ULP. Raises for an answer that is no softmax."""
+    def check(self, tasks, absent, cell, x):
+        """name -> largest error in ULP. A peer whose answer is no softmax is not timed; softax may not be one."""
         right = reference(x, cell.axes, cell.dtype)
         results = {name: task.result() for name, task in tasks.items() if name != "memcpy"}
         errors = errors_of(results, right, cell.dtype)
+        largest = float(right.max())
         for name, (_, apart) in errors.items():
-            if not apart <= 0.01 * float(right.max()):
-                raise ValueError(f"{name} is wrong on {cell.name}: off by {apart}")
-        return {name: finite(in_ulp) for name, (in_ulp, _) in errors.items()}
+            if not apart <= 0.01 * largest:
+                if name.startswith("softax"):
+                    raise ValueError(f"{name} is wrong on {cell.name}: off by {apart}")
+                absent[name] = f"wrong: off by {apart:.3g}, where the largest result is {largest:.3g}"
+                del tasks[name]
+        return {name: finite(in_ulp) for name, (in_ulp, _) in errors.items() if name in tasks}
 
     def measure(self, cell, effort, check=True):
         """The record of one cell, as the JSON keeps it, and which libraries are not in it, and why."""
         base, x = input_of(cell, self.normal)
         tasks, absent = self.prepare(cell, base, x)
-        errors = self.check(tasks, cell, x) if check else {}
+        errors = self.check(tasks, absent, cell, x) if check else {}
         times, others = self.undisturbed(tasks, effort)
         results = {}
         for name, (least, median) in times.items():
