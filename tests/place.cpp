@@ -353,8 +353,8 @@ TEST_CASE("past the caches", "[place]") {
     }
 }
 
-TEST_CASE("one row past the caches", "[place]") {
-    // A row that no cache keeps is read once more rather than written twice, if its results may go past the caches: not in
+TEST_CASE("rows past the caches", "[place]") {
+    // A row that no cache keeps, or one of several, is read once more rather than written twice, if its results may go past the caches: not in
     // place, not to where no cache line begins. On one thread or several, scaled or far from 0, the bits are the same.
     index_t const n = is_slow_build ? 4096 : index_t{1} << 22;
     std::mt19937 random(11);
@@ -383,6 +383,13 @@ TEST_CASE("one row past the caches", "[place]") {
                     REQUIRE(std::equal(line, line + 2 * n, expected.begin()));
                     REQUIRE(std::all_of(line + 2 * n, memory.data() + 2 * n + 32, [](float x) { return x == 77.0f; }));
                 }
+                // Shorter ones.
+                view<float const> const shorter(a.data(), {16, n / 8});
+                array<float> z = array<float>(shorter);
+                run_into<float>(f, view(z), view<float const>(z), -1, o);
+                std::fill(memory.begin(), memory.end(), 77.0f);
+                run_into<float>(f, view<float>(line, {16, n / 8}), shorter, -1, o);
+                REQUIRE(std::equal(line, line + 2 * n, z.begin()));
                 // A row for all threads.
                 view<float const> const second(a.data() + n, {n});
                 run_into<float>(f, view<float>(line, {n}), second, -1, o);

@@ -1,8 +1,8 @@
-// row_twice: the kernel for a row that caches do not keep.
+// row_twice: the kernel for rows that caches do not keep.
 //
-// It computes exponentials twice where row writes them, reads them and writes them again: one row of 2^22, 2^23 or 2^24 takes .85,
-// .88 and .89 of the time (float, AVX-512). Not in narrower packets, whose exponentials take longer than memory (1.24, AVX2),
-// nor in double (1.0 to 1.1).
+// It computes exponentials twice where row writes them, reads them and writes them again: one row of 2^22, 2^23 or 2^24 takes .87,
+// .82 and .82 of the time, 16 and 64 rows of 10^6 .85 (float, AVX-512). Not in narrower packets, whose exponentials take longer than
+// memory (1.24, AVX2), nor in double (1.0 to 1.1).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -15,17 +15,17 @@ class row_twice {
 public:
     static constexpr bool exists = Form == form::softmax && std::same_as<E, float> && P::lanes == 16;
 
-    /// Whether a row of n is for this kernel: the results are whole cache lines apart from the input.
-    static bool takes(E const* y, index_t n, call const& c) noexcept {
-        constexpr index_t far = index_t{1} << 22;
-        if (!exists || n < far || c.is_masked || c.is_in_place) return false;
+    /// Whether rows of n, so many, are for this kernel: the results are whole cache lines apart from the input.
+    static bool takes(E const* y, index_t n, index_t rows, call const& c) noexcept {
+        constexpr index_t long_row = index_t{1} << 19, far = index_t{1} << 22;
+        if (!exists || n < long_row || n * rows < far || c.is_masked || c.is_in_place) return false;
         return n % P::lanes == 0 && reinterpret_cast<std::uintptr_t>(y) % sizeof(P) == 0;
     }
 
     /// Rows as row::kernel(), if they are for this one; whether they are.
     static bool kernel(lattice<E const> const& x, lattice<E> const& y, extents const& size, request<T> const& asked,
                        call const& c) noexcept {
-        bool const takes_all = takes(y.data, size.n, c) && y.column % P::lanes == 0;
+        bool const takes_all = takes(y.data, size.n, size.groups, c) && y.column % P::lanes == 0;
         if constexpr (exists) {
             for (index_t j = 0; j < size.groups && takes_all; ++j) run(&x(0, j), &y(0, j), size.n, asked);
         }
@@ -50,9 +50,13 @@ private:
     template <way Way>
     static log_terms<T> add(T const* x, index_t n, T m, request<T> const& asked) noexcept {
         alignas(64) T e[chunk];
-        rows_beside<Form, T> const none = {};
-        row_sums<Form, Way, beside::nothing, T> sums(m, asked, none);
-        for (index_t i = 0; i < n; i += chunk) sums.add(x + i, e, 0, std::min(n - i, chunk));
+        rows_beside<Form, T> ahead = {};
+        ahead.last_y = e;
+        row_sums<Form, Way, beside::later, T> sums(m, asked, ahead);
+        for (index_t i = 0; i < n; i += chunk) {
+            ahead.next = x + i + run_ahead;
+            sums.add(x + i, e, 0, std::min(n - i, chunk));
+        }
         return sums.terms();
     }
 
@@ -62,6 +66,7 @@ private:
         auto const at = pivot<T>::template of<Way>(m, asked);
         auto const scale = scaling<T>::of(asked);
         for (index_t i = 0; i < n; i += P::lanes) {
+            prefetch(x + i + run_ahead);
             P const own = scale.template factored<Way>(P::load(x + i));
             store_past_caches(y + i, result(reduced_exp<T>::template of<Way>(own, at, scale).value()));
         }
