@@ -354,8 +354,9 @@ TEST_CASE("past the caches", "[place]") {
 }
 
 TEST_CASE("rows past the caches", "[place]") {
-    // A row that no cache keeps, or one of several, is read once more rather than written twice, if its results may go past the caches: not in
-    // place, not to where no cache line begins. On one thread or several, scaled or far from 0, the bits are the same.
+    // A row that no cache keeps, or one of several, is read once more rather than written twice, if its results may go past the
+    // caches: not in place, not to where no cache line begins. On one thread or several, scaled or far from 0, the bits are the
+    // same.
     index_t const n = is_slow_build ? 4096 : index_t{1} << 22;
     std::mt19937 random(11);
     for (float const center : {0.0f, 3000.0f}) {

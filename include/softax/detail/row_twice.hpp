@@ -17,8 +17,8 @@ public:
 
     /// Whether rows of n, so many, are for this kernel: the results are whole cache lines apart from the input.
     static bool takes(E const* y, index_t n, index_t rows, call const& c) noexcept {
-        constexpr index_t long_row = index_t{1} << 19, far = index_t{1} << 22;
-        if (!exists || n < long_row || n * rows < far || c.is_masked || c.is_in_place) return false;
+        constexpr index_t least = index_t{1} << 19, far = index_t{1} << 22;
+        if (!exists || n < least || n * rows < far || c.is_masked || c.is_in_place) return false;
         return n % P::lanes == 0 && reinterpret_cast<std::uintptr_t>(y) % sizeof(P) == 0;
     }
 
