@@ -82,6 +82,15 @@ array<bool> most_of(index_t count, index_t n, std::mt19937& random) {
     return where;
 }
 
+/// Every element is that of float, rounded to H once.
+template <class H>
+void require_rounded(array<H> const& y, array<float> const& expected, auto const& what) {
+    for (index_t i = 0; i < y.size(); ++i) {
+        if (bits_of(y.data()[i]) == bits_of(H(expected.data()[i]))) continue;
+        FAIL(what() << ": element " << i);
+    }
+}
+
 TEMPLATE_TEST_CASE("rows are those of float, rounded", "[halves]", half, bfloat16) {
     std::mt19937 random(2);
     // Around packets, blocks of rows, chunks of sums, and rows that wait for each other in a scratch.
@@ -100,18 +109,71 @@ TEMPLATE_TEST_CASE("rows are those of float, rounded", "[halves]", half, bfloat1
                         softax::options o = {.scale = scale};
                         if (is_masked) o.where = view(where);
                         auto const expected = run<float>(f, wide, -1, o);
-                        auto const is_expected = [&](array<TestType> const& y, char const* how) {
-                            for (index_t i = 0; i < y.size(); ++i) {
-                                if (bits_of(y.data()[i]) == bits_of(TestType(expected.data()[i]))) continue;
-                                FAIL(name_of(f) << how << " of " << count << " rows of " << n << ", scale " << scale
-                                                << (is_masked ? ", masked" : "") << ": element " << i);
-                            }
+                        auto const is_expected = [&](array<TestType> const& y, std::string const& how) {
+                            require_rounded(y, expected, [&] {
+                                return name_of(f) + how + " of " + std::to_string(count) + " rows of " +
+                                       std::to_string(n) + ", scale " + std::to_string(scale) +
+                                       (is_masked ? ", masked" : "");
+                            });
                         };
                         is_expected(run<TestType>(f, a, -1, o), "");
                         if (f == form::logsumexp) continue;
                         auto y = a;
                         run_into<TestType>(f, y, y, -1, o);
                         is_expected(y, " in place");
+                    }
+                }
+            }
+        }
+    }
+    SUCCEED();
+}
+
+TEMPLATE_TEST_CASE("columns are those of float, rounded", "[halves]", half, bfloat16) {
+    // Short groups side by side: around packets and strips of them, in two slices, with gaps behind each row that stay as they are.
+    std::mt19937 random(3);
+    constexpr index_t gap = 5;
+    for (index_t const columns : {15, 16, 17, 24, 31, 33, 63, 64, 65, 70, 79, 80, 81, 128, 129, 200}) {
+        for (index_t const n : {1, 2, 7, 16, 33, 47}) {
+            auto const by_rows = rows<TestType>(2 * columns, n, random);
+            auto const left = most_of(2 * columns, n, random);
+            auto a = array<TestType>::uninitialized({2, n, columns});
+            array<bool> where({2, n, columns}, true);
+            for (index_t s = 0; s < 2; ++s) {
+                for (index_t i = 0; i < n; ++i) {
+                    for (index_t j = 0; j < columns; ++j) {
+                        a(s, i, j) = by_rows(s * columns + j, i);
+                        where(s, i, j) = left(s * columns + j, i);
+                    }
+                }
+            }
+            auto wide = array<float>::uninitialized(a.shape());
+            std::copy(a.begin(), a.end(), wide.begin());
+            for (form const f : {form::softmax, form::log_softmax, form::logsumexp}) {
+                for (softax::options o :
+                     {softax::options{}, softax::options{.scale = -0.7}, softax::options{.extra = 0.5}}) {
+                    for (bool const is_masked : {false, true}) {
+                        if (is_masked) o.where = view(where);
+                        auto const expected = run<float>(f, wide, 1, o);
+                        auto const what = [&] {
+                            return std::string(name_of(f)) + " of " + std::to_string(columns) + " columns of " +
+                                   std::to_string(n) + ", scale " + std::to_string(o.scale) +
+                                   (is_masked ? ", masked" : "");
+                        };
+                        require_rounded(run<TestType>(f, a, 1, o), expected, what);
+                        if (f == form::logsumexp) continue;
+                        auto y = a;
+                        run_into<TestType>(f, y, y, 1, o);
+                        require_rounded(y, expected, what);
+                        array<TestType> memory({2, n, columns + gap}, TestType(7.0f));
+                        view<TestType> const part(memory.data(), a.shape(), memory.strides());
+                        softax::options on_two = o;
+                        on_two.on = softax::stream(softax::device::cpu, 2);
+                        run_into<TestType>(f, part, view<TestType const>(a), 1, on_two);
+                        require_rounded(array<TestType>(part), expected, what);
+                        for (index_t i = 0; i < 2 * n * (columns + gap); ++i) {
+                            if (i % (columns + gap) >= columns) REQUIRE(memory.data()[i] == TestType(7.0f));
+                        }
                     }
                 }
             }

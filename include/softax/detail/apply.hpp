@@ -103,13 +103,11 @@ private:
         if (plan_.where == plan::place::direct) {
             [[maybe_unused]] auto const which =
                 m.where == nullptr ? mask<T>() : mask<T>::of({m.where, element.where, group.where}, factor_);
-            if constexpr (std::same_as<In, T> && std::same_as<Out, T>) {
-                may_be_nan = run_kernel(x, y, b.groups(), which);
-            } else if constexpr (is_half_type<In> && std::same_as<In, Out>) {
-                may_be_nan = run_rows<In>(x, y, b.groups(), which);
+            if constexpr (std::same_as<In, Out> && (std::same_as<In, T> || is_half_type<In>)) {
+                may_be_nan = run_kernel<In>(x, y, b.groups(), which);
             }
         } else if constexpr (std::same_as<Out, T>) {
-            may_be_nan = run_kernel(moved(m, y, b), y, b.groups());
+            may_be_nan = run_kernel<T>(moved(m, y, b), y, b.groups());
         }
         if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
     }
@@ -154,7 +152,7 @@ private:
         }
         gather(s, m, in.all(), groups);
         if (is_wide_integer<In> && asked_.has_extra()) move_origin();
-        bool const may_be_nan = run_kernel({s, element, group}, {s, element, result}, groups);
+        bool const may_be_nan = run_kernel<T>({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
         mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y, 0});
         // Where results go they often lie as the mask does.
@@ -200,18 +198,18 @@ private:
     }
 
     /// Whether some result may be NaN.
-    bool run_kernel(lattice<T const> const& x, lattice<T> const& y, index_t groups,
+    template <class E>
+    bool run_kernel(lattice<E const> const& x, lattice<E> const& y, index_t groups,
                     mask<T> const& which = mask<T>()) noexcept {
         extents const size = {p_.count, groups, plan_.is_large, plan_.is_streamed};
-        switch (plan_.which) {
-            case plan::kernel::row:
-                return run_rows<T>(x, y, groups, which);
-            case plan::kernel::panel:
-                if (plan_.is_streamed) panel_.stream_from({scratch_.data(), plan_.inner_block});
-                panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
-                return panel_.has_nan();
-            case plan::kernel::strip:
-                return short_groups<Form>(x, y, size, asked_, which);
+        if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
+        if constexpr (std::same_as<E, T>) {
+            if (plan_.which == plan::kernel::strip) return short_groups<Form>(x, y, size, asked_, which);
+            if (plan_.is_streamed) panel_.stream_from({scratch_.data(), plan_.inner_block});
+            panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
+            return panel_.has_nan();
+        } else if constexpr (Form != form::logsumexp) {
+            return strip<T>::template kernel<Form>(x, y, size, asked_, which);
         }
         return true;
     }

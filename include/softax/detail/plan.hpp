@@ -142,6 +142,12 @@ public:
         walked_axis const& side = inner_.extent == 1 ? group_ : inner_;
         return is_one_ && is_wide && (Form != form::logsumexp || side.extent == 1 || side.y == 1);
     }
+    /// Whether halves side by side fill packets, in every block.
+    bool half_strips(index_t block, bool is_masked) const noexcept {
+        index_t const rest = inner_.extent % block;
+        bool const are_whole = inner_.extent >= line && (rest == 0 || rest >= line);
+        return is_one_ && are_whole && inner_.x == 1 && inner_.y == 1 && (!is_masked || inner_.where == 1);
+    }
     bool row_input() const noexcept { return is_one_ && inner_.extent == 1 && element_.x == 1; }
     bool row_output() const noexcept {
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
@@ -195,6 +201,9 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     if (is_short) {
         if (reads && fit.is_short_fit()) {
             return p.inner.extent == 1 ? plan{strip, direct, some, 1} : plan{strip, direct, 1, side_of<T>(p, parts)};
+        }
+        if (is_half && Form != form::logsumexp && fit.half_strips(side_of<T>(p, parts), c.is_masked)) {
+            return {strip, direct, 1, side_of<T>(p, parts)};
         }
         if (is_moved_through && p.inner.extent == 1 && fit.row_output())
             return {strip, output, few_of<T>(p.count, some), 1};

@@ -17,6 +17,13 @@ public:
     explicit strip_elements(extents const& size) noexcept
         : is_large_(size.are_large), is_streamed_(size.are_streamed) {}
 
+    /// How many of the groups that are left come next. Halves are moved in whole packets, which a strip must fill.
+    template <class E>
+    static constexpr index_t next_of(index_t left) noexcept {
+        bool const leaves_few = left > width && left < width + P::lanes;
+        return !std::same_as<E, T> && leaves_few ? width - P::lanes : std::min(width, left);
+    }
+
     T* operator[](index_t i) noexcept { return e_[i]; }
     T const* operator[](index_t i) const noexcept { return e_[i]; }
 
@@ -84,6 +91,33 @@ public:
         } else {
             for (index_t j = 0; j < live; ++j) {
                 for (index_t i = 0; i < n; ++i) y(i, j) = e_[i][j];
+            }
+        }
+    }
+
+    /// The same of halves side by side, P::lanes <= live, the last packet of which may overlap the one before.
+    template <class H, class Mask>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE void load(lattice<H const> x, index_t n, index_t live, Mask const& which) noexcept {
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t p = 0; p < live; p += P::lanes) {
+                index_t const at = std::min(p, live - P::lanes);
+                P const own = which(P::load(&x(i, at)), i, at, P::lanes);
+                own.store(e_[i] + p);  // columns beyond the last repeat others
+                if (at < p) own.store(e_[i] + at);
+            }
+            for (index_t p = 0; p < width; p += 2 * line) prefetch(&x(i, live + p));
+            which.ask_for(i, live);
+        }
+    }
+
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE void store(lattice<H> y, index_t n, index_t live) const noexcept {
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t p = 0; p < live; p += P::lanes) {
+                index_t const at = std::min(p, live - P::lanes);
+                P::load(e_[i] + at).store(&y(i, at));
             }
         }
     }
