@@ -142,10 +142,11 @@ public:
         walked_axis const& side = inner_.extent == 1 ? group_ : inner_;
         return is_one_ && is_wide && (Form != form::logsumexp || side.extent == 1 || side.y == 1);
     }
-    /// Whether halves side by side fill packets, in every block.
+    /// Whether halves side by side fill packets, in every block, and are enough for a strip of their own.
     bool half_strips(index_t block, bool is_masked) const noexcept {
-        index_t const rest = inner_.extent % block;
-        bool const are_whole = inner_.extent >= line && (rest == 0 || rest >= line);
+        index_t const rest = inner_.extent % block, few = 10 * line;
+        bool const is_enough = element_.extent * inner_.extent >= few || has_one_block_;
+        bool const are_whole = inner_.extent >= line && (rest == 0 || rest >= line) && is_enough;
         return is_one_ && are_whole && inner_.x == 1 && inner_.y == 1 && (!is_masked || inner_.where == 1);
     }
     bool row_input() const noexcept { return is_one_ && inner_.extent == 1 && element_.x == 1; }
