@@ -161,7 +161,6 @@ class Torch:
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
         torch.set_grad_enabled(False)
-        self.version = torch.__version__
 
     def tensor(self, array, dtype):
         if dtype == "bfloat16":
@@ -318,7 +317,7 @@ class Jax:
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_enable_x64", True)
         jax.config.update("jax_cpu_enable_async_dispatch", False)
-        self.jax, self.version = jax, jax.__version__
+        self.jax = jax
 
     def prepare(self, name, cell, base, x, threads):
         jax = self.jax

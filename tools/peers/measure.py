@@ -140,7 +140,7 @@ class Bench:
         for name, (library, as_name) in self.libraries.items():
             before = threads_of_process()
             try:
-                with bound(self.processors, back=self.processors[:1]):
+                with on_all_of(self.processors):
                     task = library.prepare(as_name, cell, base, x, self.threads)
                     task.run(1)
             except Exception as e:
@@ -298,13 +298,15 @@ def bind(thread, processors):
 
 
 @contextlib.contextmanager
-def bound(processors, back):
-    """The calling thread on several processors, since a library may start as many threads as it finds of these."""
+def on_all_of(processors):
+    """The calling thread on any of them, not only the first: a library may start as many threads as it finds there."""
     if len(processors) > 1:
         bind(0, processors)
-    yield
-    if len(processors) > 1:
-        bind(0, back)
+    try:
+        yield
+    finally:
+        if len(processors) > 1:
+            bind(0, processors[:1])
 
 
 def name_of(thread):

@@ -1,4 +1,4 @@
-"""softax beside PyTorch, ONNX Runtime, OpenVINO, oneDNN, JAX, MLX and plain Eigen, in one process, interleaved: the command line.
+"""softax beside its peers and plain Eigen, in one process, interleaved: the command line.
 
 Compiles the shims, starts one process for each number of threads (libraries fix theirs when they are loaded), and
 prints a table as cells come in. A full run (no option that leaves something out) also writes

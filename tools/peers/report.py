@@ -305,7 +305,8 @@ def machine_block(data):
         + (f", under {m['virtual']}" if m["virtual"] else "")
         + f"; {caches}; `{' '.join(m['flags'])}`",
         f"- **versions**: PyTorch {v['torch']}, ONNX Runtime {v['onnxruntime']}, OpenVINO {v['openvino']}, "
-        f"JAX {v['jax']}, MLX {v['mlx']}, oneDNN {v['onednn']} (Debian's), Eigen {v['eigen']}, NumPy {v['numpy']}; {v['compiler']}",
+        f"JAX {v['jax']}, MLX {v['mlx']}, oneDNN {v['onednn']} (Debian's), "
+        f"Eigen {v['eigen']}, NumPy {v['numpy']}; {v['compiler']}",
         f"- **softax**: commit {v['commit']}" + (" with changes" if v["changed"] else "") + f"; {flags}",
         f"- **measured**: {data['measured']}; {disturbed} of {len(data['cells'])} lines while another program took a "
         "tenth or more of a processor that was measured on",
