@@ -130,11 +130,15 @@ TEMPLATE_TEST_CASE("rows are those of float, rounded", "[halves]", half, bfloat1
 }
 
 TEMPLATE_TEST_CASE("columns are those of float, rounded", "[halves]", half, bfloat16) {
-    // Short groups side by side: around packets and strips of them, in two slices, with gaps behind each row that stay as they are.
+    // Groups side by side, short ones and others: around packets, strips and panels of them, in two slices, with gaps behind
+    // each row that stay as they are.
     std::mt19937 random(3);
     constexpr index_t gap = 5;
-    for (index_t const columns : {15, 16, 17, 24, 31, 33, 63, 64, 65, 70, 79, 80, 81, 128, 129, 200}) {
-        for (index_t const n : {1, 2, 7, 16, 33, 47}) {
+    for (index_t const columns :
+         {15, 16, 17, 24, 31, 33, 63, 64, 65, 70, 79, 80, 81, 128, 129, 200, 255, 257, 271, 272, 481, 527}) {
+        bool const is_wide = columns > 200;
+        for (index_t const n : {1, 2, 7, 16, 33, 47, 48, 49, 101, 301}) {
+            if (is_wide && n < 48) continue;
             auto const by_rows = rows<TestType>(2 * columns, n, random);
             auto const left = most_of(2 * columns, n, random);
             auto a = array<TestType>::uninitialized({2, n, columns});

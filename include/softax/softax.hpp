@@ -33,6 +33,7 @@
 //   detail/row_twice    for a row that caches do not keep
 //   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
+//   detail/panel_maxima the first pass over a panel
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel_results  the last pass over a panel
 //   detail/panel        the kernel for neighbours across it
@@ -43,6 +44,7 @@
 //   detail/move         elements between strided memories, converted and masked
 //   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded
+//   detail/fitness      whether a kernel takes what lies there
 //   detail/plan         which kernel, and where
 //   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order

@@ -203,11 +203,13 @@ private:
                     mask<T> const& which = mask<T>()) noexcept {
         extents const size = {p_.count, groups, plan_.is_large, plan_.is_streamed};
         if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
-        if constexpr (std::same_as<E, T>) {
-            if (plan_.which == plan::kernel::strip) return short_groups<Form>(x, y, size, asked_, which);
-            if (plan_.is_streamed) panel_.stream_from({scratch_.data(), plan_.inner_block});
-            panel_.template kernel<Form>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
+        if (plan_.which == plan::kernel::panel) {
+            if (plan_.waiting > 0) panel_.wait_in({scratch_.data(), plan_.inner_block});
+            panel_.template kernel<Form, E>({x.data, x.row}, {y.data, y.row}, size, asked_, which);
             return panel_.has_nan();
+        }
+        if constexpr (std::same_as<E, T>) {
+            return short_groups<Form>(x, y, size, asked_, which);
         } else if constexpr (Form != form::logsumexp) {
             return strip<T>::template kernel<Form>(x, y, size, asked_, which);
         }

@@ -132,6 +132,8 @@ struct mask {
     mask rows(index_t first, index_t step) const noexcept {
         return {{&where(first, 0), where.row * step, where.column}, factor, other};
     }
+    /// Of rows that are count in one.
+    mask folded(index_t count) const noexcept { return with_strides(count * where.row, where.column); }
     mask shifted(index_t offset) const noexcept {
         return {{where.data + offset, where.row, where.column}, factor, other};
     }

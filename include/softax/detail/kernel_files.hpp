@@ -16,6 +16,7 @@
 #include "row_twice.hpp"
 #include "row_block.hpp"
 #include "long_row.hpp"
+#include "panel_maxima.hpp"
 #include "panel_sums.hpp"
 #include "panel_results.hpp"
 #include "panel.hpp"
@@ -26,6 +27,7 @@
 #include "move.hpp"
 #include "left_out.hpp"
 #include "integers.hpp"
+#include "fitness.hpp"
 #include "plan.hpp"
 #include "apply.hpp"
 // clang-format on

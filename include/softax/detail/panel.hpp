@@ -10,7 +10,6 @@ SOFTAX_KERNELS_BEGIN
 template <class T>
 class panel {
     using P = packet<T>;
-    static constexpr T lowest = -std::numeric_limits<T>::infinity();
 
 public:
     /// Wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
@@ -25,34 +24,46 @@ public:
     }
 
     /// softmax or log_softmax of each of the columns of x, n rows, into y; for logsumexp one row of results.
-    /// 1 <= columns <= width, n >= short_group. y may be x.
-    template <form Form>
-    void kernel(rows_at<T const> x, rows_at<T> y, extents const& size, request<T> const& asked,
-                mask<T> which) noexcept {
+    /// 1 <= columns <= width, n >= short_group; packets of columns of a half type, for which wait_in() was said. y may be x.
+    template <form Form, class E>
+    void kernel(rows_at<E const> x, rows_at<E> y, extents const& size, request<T> asked,
+                mask<T> const& which) noexcept {
         index_t const columns = size.groups;
         bool const is_folded =
             x.row == columns && (y.row == columns || Form == form::logsumexp) && (!which || which.row() == columns);
         n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1;
         flat_ = columns * fold_;
         padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
+        is_streamed_ = size.are_streamed;
+        x.row *= fold_, y.row *= fold_;
+        rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
+        if constexpr (std::same_as<E, T>) {
+            if (scratch_.data == nullptr) e = y;
+        }
+        rows_at<T const> from = {e.data, e.row};
+        if constexpr (std::same_as<E, T>) {
+            if (!which) from = x;
+        }
+        y_ahead_ = e.row;
+        panel_maxima<T, width> const maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
+        if (which) {
+            maxima.find(moved_source<T, E, mask<T>>{x, which.folded(fold_), e});
+            if (!asked.has_extra()) maxima.spare_empty_columns(which.folded(fold_), at_.shift);
+        } else if constexpr (!std::same_as<E, T>) {
+            P const factor = P::set(std::exchange(asked.factor, T(1)));
+            maxima.find(moved_source<T, E, multiplied<T>>{x, {{}, factor}, e});
+        }
         scale_ = scaling<T>::of(asked);
-        x.row *= fold_, y.row *= fold_, which.where.row *= fold_;
-        is_large_ = size.are_large;
-        y_ahead_ = y.row;
-        rows_at<T> const e = is_streamed_ ? scratch_ : y;
-        if (which) find_maxima(masked_source<T>{x, which, e}), x = {e.data, e.row};
-        if (which && !asked.has_extra()) spare_empty_columns(which);
-        source<way::plain, T> const plain = {x, scale_};
-        source<way::general, T> const general = {x, scale_};
-        // The factor of masked elements is in the mask.
-        if (!which) asked.is_scaled() ? find_maxima(general) : find_maxima(plain);
+        source<way::plain, T> const plain = {from, scale_};
+        source<way::general, T> const general = {from, scale_};
+        if (std::same_as<E, T> && !which) asked.is_scaled() ? maxima.find(general) : maxima.find(plain);
         take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
         finish<Form>(plain, e, y, asked);
         if (is_streamed_) end_streaming();
     }
 
-    /// Gives a scratch of n rows in which exponentials wait; results are then written past the caches.
-    void stream_from(rows_at<T> scratch) noexcept { is_streamed_ = true, scratch_ = scratch; }
+    /// Gives a scratch of n rows in which exponentials wait, and what is moved.
+    void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
 
     /// Whether some column was NaN in the last call.
     bool has_nan() const noexcept { return has_nan_; }
@@ -61,50 +72,6 @@ private:
     /// The same for every lane of a column.
     void repeat(T* of_columns) const noexcept {
         for (index_t have = columns_; have < flat_; have *= 2) std::copy_n(of_columns, have, of_columns + have);
-    }
-
-    template <class Source>
-    void find_maxima(Source const& x) noexcept {
-        fill_run(at_.m, fold_ > 1 ? width : padded_, lowest);  // halves of folded rows are read in whole packets
-        index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        // Rows of a mask that are about a page apart, more of them than two, push each other out of cache.
-        index_t some = 8;
-        if constexpr (requires { x.which; }) some = is_large_ && magnitude(x.which.row()) >= 2048 ? 2 : 8;
-        for (index_t i = 0; i < rows; i += some) find_maxima(x.rows(i, 1), std::min(rows - i, some), flat_);
-        if (rest > 0) find_maxima(x.rows(rows, 1), 1, rest);
-        for (index_t half = flat_ / 2; half >= columns_; half /= 2) {
-            for (index_t j = 0; j < half; j += P::lanes)
-                max(P::load(at_.m + j), P::load(at_.m + half + j)).store(at_.m + j);
-        }
-    }
-
-    /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
-    void spare_empty_columns(mask<T> const& which) noexcept {
-        if (std::find(at_.m, at_.m + columns_, lowest) == at_.m + columns_) return;
-        std::copy_n(at_.m, columns_, at_.shift);
-        find_maxima(answers<T>{mask<T>::of(which.where, T(1), T(0))});
-        for (index_t j = 0; j < columns_; ++j) at_.m[j] = at_.m[j] == 0 ? T(0) : at_.shift[j];
-    }
-
-    // Each pass over the packets of a row has a function for one packet, called with all lanes, a constant, and at the end with
-    // those that are left.
-
-    template <class Source>
-    void find_maxima(Source const& x, index_t rows, index_t columns) noexcept {
-        index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) take_maxima(x, rows, j, P::lanes);
-        if (j < columns) take_maxima(x, rows, j, columns - j);
-    }
-
-    template <class Source>
-    EIGEN_ALWAYS_INLINE void take_maxima(Source x, index_t rows, index_t j, index_t lanes) noexcept {
-        P largest = P::load(at_.m + j);
-        SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows; ++i, x.step()) {
-            if (is_large_) x.ask_for(16, j);
-            largest = max(largest, x(j, lanes));
-        }
-        largest.store(at_.m + j, fold_ > 1 ? lanes : P::lanes);
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
@@ -143,6 +110,8 @@ private:
         if (whole < rows) add_rows<Form>(x.rows(whole, 0), {y[whole], 0}, 1, left, lane);
     }
 
+    // Passes over the packets of a row have a function for one packet, called with all lanes, a constant, and at the end with those
+    // that are left.
     template <form Form, class Source>
     void add_rows(Source const& x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
         index_t j = 0;
@@ -184,16 +153,19 @@ private:
     }
 
     /// For logsumexp the results, else the negative logarithms.
-    template <form Form>
-    void take_logs(T* y, request<T> const& asked) noexcept {
+    template <form Form, class E>
+    void take_logs(E* y, request<T> const& asked) noexcept {
         logarithms<T> logs;
         for (index_t j = 0; j < columns_; j += P::lanes) {
             index_t const live = std::min(columns_ - j, P::lanes);
             for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(j + l));
             logs.take(live, asked);
             for (index_t l = 0; l < live; ++l) {
-                (Form == form::logsumexp ? y : log_)[j + l] =
-                    Form == form::logsumexp ? log_sum_of(logs.m[l], logs.log_of_sum(l), asked) : -logs.log_as(l);
+                if constexpr (Form == form::logsumexp) {
+                    y[j + l] = converted<E>(log_sum_of(logs.m[l], logs.log_of_sum(l), asked));
+                } else {
+                    log_[j + l] = -logs.log_as(l);
+                }
             }
         }
     }
@@ -206,8 +178,8 @@ private:
         }
     }
 
-    template <form Form, class Source>
-    void finish(Source const& x, rows_at<T> e, rows_at<T> y, request<T> const& asked) noexcept {
+    template <form Form, class Source, class E>
+    void finish(Source const& x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         if (!asked.has_extra()) sums_.complete(columns_);
         P seen = P::set(T(0));  // NaN where a column was
@@ -229,7 +201,7 @@ private:
         panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
         results.write(x, e, y, {rows, flat_});
-        if (rest > 0) results.write(x.rows(rows, 1), {e[rows], e.row}, {y[rows], y.row}, {1, rest});
+        if (rest > 0) results.write(x.rows(rows, 1), {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
     }
 
     static constexpr index_t lane_rows = 8;
@@ -238,8 +210,8 @@ private:
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
     index_t y_ahead_ = 0;  // how far ahead memory is asked for to write there
-    bool is_large_ = false, has_nan_ = false, is_streamed_ = false;
-    rows_at<T> scratch_ = {nullptr, 0};
+    bool has_nan_ = false, is_streamed_ = false;
+    rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
     pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative
     panel_sums<T, width> sums_;

@@ -7,6 +7,11 @@ struct panel_extents {
     index_t rows, columns;
 };
 
+/// Some of them.
+struct some_rows {
+    index_t first, count;
+};
+
 /// What the results of a panel are made with.
 template <form Form, class T>
 struct panel_results {
@@ -17,8 +22,8 @@ struct panel_results {
     bool is_streamed;  // y is written past the caches: whole packets, aligned, not folded
 
     /// y from the rows of x for log_softmax, of e for softmax, which may be y.
-    template <class Source>
-    void write(Source x, rows_at<T> e, rows_at<T> y, panel_extents const& size) const noexcept {
+    template <class Source, class E>
+    void write(Source x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
         bool const is_whole = size.columns % P::lanes == 0;
         if (is_streamed || (is_whole && y.row > size.columns)) {
             for (index_t i = 0; i < size.rows; ++i, x.step()) write_row(x, e[i], y[i], size.columns);
@@ -28,20 +33,22 @@ struct panel_results {
         constexpr index_t some = 8;
         for (index_t i = 0; i < size.rows; i += some) {
             index_t const rows = std::min(some, size.rows - i), whole = size.columns / P::lanes * P::lanes;
-            for (index_t j = 0; j < whole; j += P::lanes)
-                write_packets(x.rows(i, 1), {y[i], y.row}, rows, {j, P::lanes, 0});
-            if (!is_whole) write_packets(x.rows(i, 1), {y[i], y.row}, rows, {whole, size.columns - whole, 0});
+            for (index_t j = 0; j < whole; j += P::lanes) write_packets(x, e, y, {i, rows}, {j, P::lanes, 0});
+            if (is_whole) continue;
+            auto const [at, live] = some_of_row<E>::of(whole, size.columns - whole);
+            write_packets(x, e, y, {i, rows}, {at, live, 0});
         }
     }
 
 private:
-    template <class Source>
-    void write_row(Source const& x, T const* e, T* y, index_t columns) const noexcept {
-        if (is_streamed) {
-            for (index_t j = 0; j < columns; j += P::lanes) store_past_caches(y + j, whole_result(x, e, j));
-        } else {
-            for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, e, j).store(y + j);
+    template <class Source, class E>
+    void write_row(Source const& x, T const* e, E* y, index_t columns) const noexcept {
+        if constexpr (std::same_as<E, T>) {
+            for (index_t j = 0; j < columns && is_streamed; j += P::lanes)
+                store_past_caches(y + j, whole_result(x, e, j));
+            if (is_streamed) return;
         }
+        for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, e, j).store(y + j);
     }
 
     template <class Source>
@@ -49,13 +56,19 @@ private:
         return result(x, e + j, P::load(first + j), P::load(second + j), {j, P::lanes, 0});
     }
 
-    template <class Source>
-    EIGEN_ALWAYS_INLINE void write_packets(Source x, rows_at<T> y, index_t rows,
+    /// A packet of columns of some rows. Exponentials wait in y if they can: with two places rows of 100 take 1.08 times as long.
+    template <class Source, class E>
+    EIGEN_ALWAYS_INLINE void write_packets(Source x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
                                            place_of_sums const& at) const noexcept {
         P const a = P::load(first + at.column), b = P::load(second + at.column);
-        T* to = y.data + at.column;
+        T const* from = e[rows.first] + at.column;
+        E* to = y[rows.first] + at.column;
+        x = x.rows(rows.first, 1);
         SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) result(x, to, a, b, at).store(to, at.lanes);
+        for (index_t i = 0; i < rows.count; ++i, x.step(), from += e.row, to += y.row) {
+            if constexpr (std::same_as<E, T>) from = to;
+            some_of_row<E>::store(to, result(x, from, a, b, at), at.lanes);
+        }
     }
 
     template <class Source>

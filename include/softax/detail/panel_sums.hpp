@@ -2,88 +2,9 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Elements in memory, and how far one row is from the next.
-template <class T>
-struct rows_at {
-    T* data;
-    index_t row;
-
-    T* operator[](index_t i) const noexcept { return data + i * row; }
-};
-
-/// The rows of an input on their way to the exponential.
-template <way Way, class T>
-struct source {
-    rows_at<T const> x;
-    scaling<T> scale;
-
-    /// The rows first, first + step, ...
-    source rows(index_t first, index_t step) const noexcept { return {{x[first], x.row * step}, scale}; }
-
-    /// From the next row on.
-    EIGEN_STRONG_INLINE void step() noexcept { x.data += x.row; }
-
-    /// Asks for what is some rows ahead.
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { prefetch(x.data + rows * x.row + j); }
-
-    /// The first lanes of a packet from element j of the first row on.
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        return scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0)));
-    }
-};
-
-/// The same, masked, and kept where what comes after reads it. Masked again there instead they would take 1.1 (AVX-512) to 1.6 (AVX2)
-/// times as long.
-template <class T>
-struct masked_source {
-    rows_at<T const> x;
-    mask<T> which;
-    rows_at<T> kept;
-
-    masked_source rows(index_t first, index_t step) const noexcept {
-        return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};
-    }
-
-    EIGEN_STRONG_INLINE void step() noexcept {
-        x.data += x.row;
-        kept.data += kept.row;
-        which.step();
-    }
-
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
-        prefetch(x.data + rows * x.row + j);
-        prefetch_to(kept.data + rows * kept.row + j);
-        which.ask_for(rows, j);
-    }
-
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        packet<T> const masked = which(packet<T>::load(x.data + j, lanes, T(0)), 0, j, lanes);
-        masked.store(kept.data + j, lanes);
-        return masked;
-    }
-};
-
-/// 1 for elements that a mask leaves, 0 for others.
-template <class T>
-struct answers {
-    mask<T> which;
-
-    answers rows(index_t first, index_t step) const noexcept { return {which.rows(first, step)}; }
-    EIGEN_STRONG_INLINE void step() noexcept { which.step(); }
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { which.ask_for(rows, j); }
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        return which(packet<T>::set(T(1)), 0, j, lanes);
-    }
-};
-
 /// Where the sums of a packet of columns lie, and how many of them there are.
 struct place_of_sums {
     index_t column, lanes, lane;
-};
-
-/// The columns of a panel and how they are folded: flat = fold * columns of one folded row.
-struct panel_shape {
-    index_t columns, fold, flat;
 };
 
 /// Room for the sums of width columns, which are added up some at a time.

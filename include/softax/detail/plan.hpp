@@ -52,6 +52,7 @@ struct plan {
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
         // Results of log_softmax are made of what is read, and need not wait.
+        if (is_panel && is_half_type<In>) chosen.waiting = p.count * chosen.inner_block;
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
@@ -101,6 +102,16 @@ private:
         return std::min(p.inner.extent, fits ? width : few);
     }
 
+    /// Columns of a panel of halves.
+    template <class T>
+    static index_t half_columns(partition const& p) noexcept {
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+        index_t block = waiting_columns<T>(p);
+        // The last block fills packets too.
+        while (block > line && p.inner.extent % block > 0 && p.inner.extent % block < line) block -= line;
+        return block;
+    }
+
     /// Whether they do: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
     /// where rows are folded.
     template <class T>
@@ -122,62 +133,6 @@ private:
             is_whole = is_whole && p.reduce.at[k].y % line == 0;
         return is_whole && !c.is_in_place;
     }
-};
-
-/// What of a partition a kernel could take as it lies.
-template <form Form, class In, class Out>
-class fitness {
-    using T = compute_type<In>;
-    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
-
-public:
-    explicit fitness(partition const& p) noexcept
-        : inner_(p.inner), is_one_(p.reduce.size <= 1), has_one_block_(p.outer.size == 0) {
-        if (p.reduce.size == 1) element_ = p.reduce.at[0];
-        if (p.outer.size > 0) group_ = p.outer.at[p.outer.size - 1];
-    }
-
-    bool is_short_fit() const noexcept {
-        bool const is_wide = inner_.extent == 1 || inner_.extent >= line || has_one_block_;
-        walked_axis const& side = inner_.extent == 1 ? group_ : inner_;
-        return is_one_ && is_wide && (Form != form::logsumexp || side.extent == 1 || side.y == 1);
-    }
-    /// Whether halves side by side fill packets, in every block, and are enough for a strip of their own.
-    bool half_strips(index_t block, bool is_masked) const noexcept {
-        index_t const rest = inner_.extent % block, few = 10 * line;
-        bool const is_enough = element_.extent * inner_.extent >= few || has_one_block_;
-        bool const are_whole = inner_.extent >= line && (rest == 0 || rest >= line) && is_enough;
-        return is_one_ && are_whole && inner_.x == 1 && inner_.y == 1 && (!is_masked || inner_.where == 1);
-    }
-    bool row_input() const noexcept { return is_one_ && inner_.extent == 1 && element_.x == 1; }
-    bool row_output() const noexcept {
-        return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
-    }
-    bool row_mask() const noexcept {
-        bool const is_kept = Form != form::logsumexp || element_.extent <= longest_waiting<T>;
-        return is_kept && element_.where == 1;
-    }
-    bool panel_mask() const noexcept {
-        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
-    }
-    bool panel_input() const noexcept {
-        return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));
-    }
-    bool is_foldable() const noexcept {
-        bool const is_folded = inner_.extent < line || panel<T>::fold_of(inner_.extent) > 1;
-        return is_one_ && inner_.x == 1 && is_dense(element_.x) && is_folded;
-    }
-    bool panel_output() const noexcept {
-        if (!is_one_ || inner_.y != 1) return false;
-        return Form == form::logsumexp || inner_.extent >= line || is_dense(element_.y);
-    }
-
-private:
-    /// Whether rows follow one another in memory, so that the panel folds those of few columns.
-    bool is_dense(index_t row) const noexcept { return row == inner_.extent; }
-
-    walked_axis inner_, element_ = {1, 0, 0, 0}, group_ = {1, 0, 0, 0};
-    bool is_one_, has_one_block_;
 };
 
 template <form Form, class In, class Out>
@@ -217,6 +172,8 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         index_t const columns = std::min(p.inner.extent, width);
         bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask());
         if (reads && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
+        if (is_half && is_direct && fit.panel_output() && !is_small && fit.fills_packets(half_columns<T>(p)))
+            return {panel, direct, 1, half_columns<T>(p)};
         if (is_moved_through && fit.panel_output() && !is_small) return {panel, output, 1, columns};
     }
     // What need only be converted to be folded stays as it lies.

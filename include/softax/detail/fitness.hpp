@@ -1,0 +1,67 @@
+// fitness: whether what lies in memory is what a kernel takes.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// What of a partition a kernel could take as it lies.
+template <form Form, class In, class Out>
+class fitness {
+    using T = compute_type<In>;
+    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+
+public:
+    explicit fitness(partition const& p) noexcept
+        : inner_(p.inner), is_one_(p.reduce.size <= 1), has_one_block_(p.outer.size == 0) {
+        if (p.reduce.size == 1) element_ = p.reduce.at[0];
+        if (p.outer.size > 0) group_ = p.outer.at[p.outer.size - 1];
+    }
+
+    bool is_short_fit() const noexcept {
+        bool const is_wide = inner_.extent == 1 || inner_.extent >= line || has_one_block_;
+        walked_axis const& side = inner_.extent == 1 ? group_ : inner_;
+        return is_one_ && is_wide && (Form != form::logsumexp || side.extent == 1 || side.y == 1);
+    }
+    /// Whether halves side by side fill packets, in every block.
+    bool fills_packets(index_t block) const noexcept {
+        index_t const rest = inner_.extent % block;
+        return inner_.extent >= line && (rest == 0 || rest >= line);
+    }
+    /// The same, and whether they are enough for a strip of their own.
+    bool half_strips(index_t block, bool is_masked) const noexcept {
+        constexpr index_t few = 10 * line;
+        bool const is_enough = element_.extent * inner_.extent >= few || has_one_block_;
+        bool const are_whole = fills_packets(block) && is_enough;
+        return is_one_ && are_whole && inner_.x == 1 && inner_.y == 1 && (!is_masked || inner_.where == 1);
+    }
+    bool row_input() const noexcept { return is_one_ && inner_.extent == 1 && element_.x == 1; }
+    bool row_output() const noexcept {
+        return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
+    }
+    bool row_mask() const noexcept {
+        bool const is_kept = Form != form::logsumexp || element_.extent <= longest_waiting<T>;
+        return is_kept && element_.where == 1;
+    }
+    bool panel_mask() const noexcept {
+        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
+    }
+    bool panel_input() const noexcept {
+        return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));
+    }
+    bool is_foldable() const noexcept {
+        bool const is_folded = inner_.extent < line || panel<T>::fold_of(inner_.extent) > 1;
+        return is_one_ && inner_.x == 1 && is_dense(element_.x) && is_folded;
+    }
+    bool panel_output() const noexcept {
+        if (!is_one_ || inner_.y != 1) return false;
+        return Form == form::logsumexp || inner_.extent >= line || is_dense(element_.y);
+    }
+
+private:
+    /// Whether rows follow one another in memory, so that the panel folds those of few columns.
+    bool is_dense(index_t row) const noexcept { return row == inner_.extent; }
+
+    walked_axis inner_, element_ = {1, 0, 0, 0}, group_ = {1, 0, 0, 0};
+    bool is_one_, has_one_block_;
+};
+
+SOFTAX_KERNELS_END
+#endif

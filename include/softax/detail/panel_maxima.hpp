@@ -1,0 +1,163 @@
+// panel_maxima: the first pass over a panel: the largest element of each column, and elements on their way to where they wait.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// Elements in memory, and how far one row is from the next.
+template <class T>
+struct rows_at {
+    T* data;
+    index_t row;
+
+    T* operator[](index_t i) const noexcept { return data + i * row; }
+};
+
+/// The rows of an input on their way to the exponential.
+template <way Way, class T>
+struct source {
+    using element = T;
+
+    rows_at<T const> x;
+    scaling<T> scale;
+
+    /// The rows first, first + step, ...
+    source rows(index_t first, index_t step) const noexcept { return {{x[first], x.row * step}, scale}; }
+
+    /// From the next row on.
+    EIGEN_STRONG_INLINE void step() noexcept { x.data += x.row; }
+
+    /// Asks for what is some rows ahead.
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { prefetch(x.data + rows * x.row + j); }
+
+    /// The first lanes of a packet from element j of the first row on.
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        return scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0)));
+    }
+};
+
+/// The rows of an input, masked or converted, and kept where what comes after reads it. Masked again there instead they would take 1.1 (AVX-512)
+/// to 1.6 (AVX2) times as long.
+template <class T, class In, class Mask>
+struct moved_source {
+    using element = In;
+
+    rows_at<In const> x;
+    Mask which;
+    rows_at<T> kept;
+
+    moved_source rows(index_t first, index_t step) const noexcept {
+        return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};
+    }
+
+    EIGEN_STRONG_INLINE void step() noexcept {
+        x.data += x.row;
+        kept.data += kept.row;
+        which.step();
+    }
+
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
+        prefetch(x.data + rows * x.row + j);
+        prefetch_to(kept.data + rows * kept.row + j);
+        which.ask_for(rows, j);
+    }
+
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        packet<T> const moved = which(some_of_row<In>::load(x.data + j, lanes), 0, j, lanes);
+        moved.store(kept.data + j, lanes);
+        return moved;
+    }
+};
+
+/// 1 for elements that a mask leaves, 0 for others.
+template <class T>
+struct answers {
+    using element = T;
+
+    mask<T> which;
+
+    answers rows(index_t first, index_t step) const noexcept { return {which.rows(first, step)}; }
+    EIGEN_STRONG_INLINE void step() noexcept { which.step(); }
+    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { which.ask_for(rows, j); }
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
+        return which(packet<T>::set(T(1)), 0, j, lanes);
+    }
+};
+
+/// No mask, elements times a factor.
+template <class T>
+struct multiplied : everything<T> {
+    packet<T> factor;
+
+    multiplied rows(index_t, index_t) const noexcept { return *this; }
+    EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept {
+        return x * factor;
+    }
+};
+
+/// The columns of a panel and how they are folded: flat = fold * columns of one folded row.
+struct panel_shape {
+    index_t columns, fold, flat;
+};
+
+/// The largest of each of the columns of a panel, n rows.
+template <class T, index_t Width>
+class panel_maxima {
+    using P = packet<T>;
+    static constexpr T lowest = -std::numeric_limits<T>::infinity();
+
+public:
+    panel_maxima(T* m, index_t n, panel_shape const& shape, bool is_large) noexcept
+        : m_(m), n_(n), s_(shape), is_large_(is_large) {}
+
+    template <class Source>
+    void find(Source const& x) const noexcept {
+        // Halves of folded rows are read in whole packets.
+        fill_run(m_, s_.fold > 1 ? Width : (s_.flat + P::lanes - 1) / P::lanes * P::lanes, lowest);
+        index_t const rows = n_ / s_.fold, rest = n_ % s_.fold * s_.columns;
+        // Rows of a mask that are about a page apart, more of them than two, push each other out of cache.
+        index_t some = 8;
+        if constexpr (requires { x.which; }) some = is_large_ && magnitude(x.which.row()) >= 2048 ? 2 : 8;
+        for (index_t i = 0; i < rows; i += some) find(x.rows(i, 1), std::min(rows - i, some), s_.flat);
+        if (rest > 0) find(x.rows(rows, 1), 1, rest);
+        for (index_t half = s_.flat / 2; half >= s_.columns; half /= 2) {
+            for (index_t j = 0; j < half; j += P::lanes) max(P::load(m_ + j), P::load(m_ + half + j)).store(m_ + j);
+        }
+    }
+
+    /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any. own: room for
+    /// all of them.
+    void spare_empty_columns(mask<T> const& which, T* own) const noexcept {
+        if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
+        std::copy_n(m_, s_.columns, own);
+        find(answers<T>{mask<T>::of(which.where, T(1), T(0))});
+        for (index_t j = 0; j < s_.columns; ++j) m_[j] = m_[j] == 0 ? T(0) : own[j];
+    }
+
+private:
+    template <class Source>
+    void find(Source const& x, index_t rows, index_t columns) const noexcept {
+        index_t j = 0;
+        for (; j + P::lanes <= columns; j += P::lanes) take(x, rows, j, P::lanes);
+        if (j == columns) return;
+        auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
+        take(x, rows, at, live);
+    }
+
+    template <class Source>
+    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes) const noexcept {
+        P largest = P::load(m_ + j);
+        SOFTAX_WRITTEN_OUT
+        for (index_t i = 0; i < rows; ++i, x.step()) {
+            if (is_large_) x.ask_for(16, j);
+            largest = max(largest, x(j, lanes));
+        }
+        largest.store(m_ + j, s_.fold > 1 ? lanes : P::lanes);
+    }
+
+    T* m_;
+    index_t n_;
+    panel_shape s_;
+    bool is_large_;
+};
+
+SOFTAX_KERNELS_END
+#endif
