@@ -41,7 +41,7 @@ public:
         return is_kept && element_.where == 1;
     }
     bool panel_mask() const noexcept {
-        return Form != form::logsumexp && inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
+        return inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
     }
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));

@@ -45,7 +45,7 @@ public:
             if (!which) from = x;
         }
         y_ahead_ = e.row;
-        panel_maxima<T, width> const maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
+        panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
         if (which) {
             maxima.find(moved_source<T, E, mask<T>>{x, which.folded(fold_), e});
             if (!asked.has_extra()) maxima.spare_empty_columns(which.folded(fold_), at_.shift);
@@ -162,7 +162,8 @@ private:
             logs.take(live, asked);
             for (index_t l = 0; l < live; ++l) {
                 if constexpr (Form == form::logsumexp) {
-                    y[j + l] = converted<E>(log_sum_of(logs.m[l], logs.log_of_sum(l), asked));
+                    T const log = log_sum_of(logs.m[l], logs.log_of_sum(l), asked);
+                    y[j + l] = converted<E>(asked.has_extra() ? log : log + at_.floor[j + l]);
                 } else {
                     log_[j + l] = -logs.log_as(l);
                 }
@@ -181,7 +182,12 @@ private:
     template <form Form, class Source, class E>
     void finish(Source const& x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
-        if (!asked.has_extra()) sums_.complete(columns_);
+        if (!asked.has_extra()) {
+            // What is left of nothing is a sum of 0, whose logarithm is -inf.
+            for (index_t j = 0; j < columns_ && Form == form::logsumexp; ++j)
+                at_.floor[j] = sums_.is_empty(j) ? -std::numeric_limits<T>::infinity() : T(0);
+            sums_.complete(columns_);
+        }
         P seen = P::set(T(0));  // NaN where a column was
         if constexpr (Form == form::softmax) {
             quotients(at_.shift, at_.floor, sums_.sum, columns_);  // in their place

@@ -43,6 +43,8 @@ struct moved_source {
     rows_at<In const> x;
     Mask which;
     rows_at<T> kept;
+    packet<T> lowest_below =
+        packet<T>::set(T(0));  // how far the lowest element lies below 0, whether the mask leaves it or not
 
     moved_source rows(index_t first, index_t step) const noexcept {
         return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};
@@ -56,13 +58,14 @@ struct moved_source {
 
     EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
         prefetch(x.data + rows * x.row + j);
-        prefetch_to(kept.data + rows * kept.row + j);
-        which.ask_for(rows, j);
+        if (j % 64 == 0) which.ask_for(rows, j);
     }
 
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        packet<T> const moved = which(some_of_row<In>::load(x.data + j, lanes), 0, j, lanes);
+    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) noexcept {
+        packet<T> const own = some_of_row<In>::load(x.data + j, lanes), moved = which(own, 0, j, lanes);
         moved.store(kept.data + j, lanes);
+        if constexpr (std::same_as<Mask, mask<T>>)
+            lowest_below = max(lowest_below, packet<T>::set(T(0)) - own * which.factor);
         return moved;
     }
 };
@@ -109,13 +112,13 @@ public:
         : m_(m), n_(n), s_(shape), is_large_(is_large) {}
 
     template <class Source>
-    void find(Source const& x) const noexcept {
+    void find(Source const& x) noexcept {
         // Halves of folded rows are read in whole packets.
         fill_run(m_, s_.fold > 1 ? Width : (s_.flat + P::lanes - 1) / P::lanes * P::lanes, lowest);
         index_t const rows = n_ / s_.fold, rest = n_ % s_.fold * s_.columns;
-        // Rows of a mask that are about a page apart, more of them than two, push each other out of cache.
+        // Rows a page apart, of elements and of a mask, push each other out of cache if there are many.
         index_t some = 8;
-        if constexpr (requires { x.which; }) some = is_large_ && magnitude(x.which.row()) >= 2048 ? 2 : 8;
+        if constexpr (requires { x.which; }) some = is_large_ ? 4 : 8;
         for (index_t i = 0; i < rows; i += some) find(x.rows(i, 1), std::min(rows - i, some), s_.flat);
         if (rest > 0) find(x.rows(rows, 1), 1, rest);
         for (index_t half = s_.flat / 2; half >= s_.columns; half /= 2) {
@@ -125,8 +128,14 @@ public:
 
     /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any. own: room for
     /// all of them.
-    void spare_empty_columns(mask<T> const& which, T* own) const noexcept {
+    void spare_empty_columns(mask<T> const& which, T* own) noexcept {
         if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
+        // A maximum of -inf is that of nothing, but where an element is -inf.
+        alignas(64) T below[P::lanes];
+        lowest_below_.store(below);
+        if (std::all_of(below, below + P::lanes, [](T far) { return far < -lowest; })) {
+            return std::replace(m_, m_ + s_.columns, lowest, T(0));
+        }
         std::copy_n(m_, s_.columns, own);
         find(answers<T>{mask<T>::of(which.where, T(1), T(0))});
         for (index_t j = 0; j < s_.columns; ++j) m_[j] = m_[j] == 0 ? T(0) : own[j];
@@ -134,7 +143,7 @@ public:
 
 private:
     template <class Source>
-    void find(Source const& x, index_t rows, index_t columns) const noexcept {
+    void find(Source const& x, index_t rows, index_t columns) noexcept {
         index_t j = 0;
         for (; j + P::lanes <= columns; j += P::lanes) take(x, rows, j, P::lanes);
         if (j == columns) return;
@@ -143,13 +152,14 @@ private:
     }
 
     template <class Source>
-    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes) const noexcept {
+    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes) noexcept {
         P largest = P::load(m_ + j);
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step()) {
-            if (is_large_) x.ask_for(16, j);
+            if (is_large_) x.ask_for(8, j);
             largest = max(largest, x(j, lanes));
         }
+        if constexpr (requires { x.lowest_below; }) lowest_below_ = max(lowest_below_, x.lowest_below);
         largest.store(m_ + j, s_.fold > 1 ? lanes : P::lanes);
     }
 
@@ -157,6 +167,7 @@ private:
     index_t n_;
     panel_shape s_;
     bool is_large_;
+    P lowest_below_ = P::set(T(0));
 };
 
 SOFTAX_KERNELS_END

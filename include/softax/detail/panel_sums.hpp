@@ -44,7 +44,10 @@ public:
         }
     }
 
-    /// A column of -inf below a finite pivot, which has no sum, gets one to divide by.
+    /// Whether a column is -inf below a finite pivot.
+    bool is_empty(index_t j) const noexcept { return sum[j].hi == 0 && count[j] == 0; }
+
+    /// Such a column, which has no sum, gets one to divide by.
     void complete(index_t columns) noexcept {
         for (index_t j = 0; j < columns; j += block) {
             SOFTAX_VECTORIZED

@@ -52,7 +52,8 @@ struct plan {
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
         // Results of log_softmax are made of what is read, and need not wait.
-        if (is_panel && is_half_type<In>) chosen.waiting = p.count * chosen.inner_block;
+        if (is_panel && (is_half_type<In> || (c.is_masked && Form == form::logsumexp)))
+            chosen.waiting = p.count * chosen.inner_block;
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
