@@ -33,7 +33,7 @@ private:
         for (index_t j = 0, live = 0; j < size.groups; j += live) {
             live = strip_elements<T>::template next_of<E>(size.groups - j);
             s.e_.load(x.from(j), size.n, live, which.from(j));
-            s.template finish<Form, !std::same_as<Mask, everything<T>>>(size.n, live);
+            s.template finish<Form>(size.n, live, which.from(j));
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
@@ -48,18 +48,26 @@ private:
         : asked_(asked), scale_(scaling<T>::of(asked)), e_(size) {}
 
     /// Replaces the elements of the live columns by the results.
-    template <form Form, bool IsMasked>
-    EIGEN_ALWAYS_INLINE void finish(index_t n, index_t live) noexcept {
+    template <form Form, class Mask>
+    EIGEN_ALWAYS_INLINE void finish(index_t n, index_t live, Mask const& which) noexcept {
+        constexpr bool is_masked = !std::same_as<Mask, everything<T>>;
         bool const is_scaled = asked_.is_scaled();
         P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
-            // Groups of which the mask may leave nothing take the way of the others, and end as NaN.
-            P const m = IsMasked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
+            // Groups that hold nothing above -inf end as NaN; logarithms of those of which the mask leaves nothing are -inf at once.
+            P const m = is_masked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
             auto at = pivot<T>::of(m, asked_);
-            if constexpr (IsMasked) {
-                P const is_other = zero_where_equal(one, largest_of, lowest);
-                P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_other, one);
+            if constexpr (is_masked) {
+                P is_lowest = one - zero_where_equal(one, largest_of, lowest);
+                if constexpr (Form == form::logsumexp) {
+                    spare_ = P::set(T(0));
+                    if (max_lane(is_lowest) > 0) {
+                        P const left = some_left(which, n, p, std::min(live - p, P::lanes));
+                        spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
+                    }
+                }
+                P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_lowest, P::set(T(0)));
                 at.floor = at.floor + nan, at.magic = at.magic + nan;
             }
             if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
@@ -68,6 +76,22 @@ private:
                 finish_packet<Form, way::general>(n, p, m, at);
             }
         }
+    }
+
+    /// 1 for those of some groups from p on of which the mask leaves something.
+    static P some_left(mask<T> const& which, index_t n, index_t p, index_t some) noexcept {
+        alignas(64) T left[P::lanes] = {};
+        if (which.column() == 1) {
+            P any = P::set(T(0));
+            auto const answers = mask<T>::of(which.where, T(1), T(0));
+            for (index_t i = 0; i < n; ++i) any = max(any, answers(P::set(T(1)), i, p, some));
+            return any;
+        }
+        for (index_t k = 0; k < some; ++k) {
+            bool const* const first = &which.where(0, p + k);
+            for (index_t i = 0; i < n && left[k] == 0; ++i) left[k] = static_cast<T>(first[i * which.row()]);
+        }
+        return P::load(left);
     }
 
     EIGEN_ALWAYS_INLINE P largest(index_t n, index_t p) const noexcept {
@@ -131,7 +155,7 @@ private:
     template <form Form, way Way>
     void take_logs(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
         lane_sum<T> others = {P::set(T(0)), P::set(T(0))};
-        P equal = P::set(T(0)), one = P::set(T(1));
+        P equal = spare_, one = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {
             P const x = P::load(e_[i] + p);
             others.add_unless_equal(reduced_exp<T>::template of<Way>(x, at, scale_), x, m);
@@ -147,7 +171,8 @@ private:
         P const log = P::load(result);
         seen_ = seen_ + log;
         if constexpr (Form == form::logsumexp) {
-            log.store(e_[0] + p);
+            P const lowest = P::set(-std::numeric_limits<T>::infinity()), zero = P::set(T(0));
+            (log + zero_where_equal(lowest, spare_, zero)).store(e_[0] + p);
         } else {
             for (index_t i = 0; i < n; ++i) {
                 madd(P::load(e_[i] + p) - m, scale_.mantissa, log).store(e_[i] + p);
@@ -163,7 +188,8 @@ private:
 
     request<T> asked_;
     scaling<T> scale_;
-    P seen_ = P::set(T(0));  // NaN where a group was
+    P seen_ = P::set(T(0));   // NaN where a group was
+    P spare_ = P::set(T(0));  // logsumexp: 1 for groups of which a mask leaves nothing
     strip_elements<T> e_;
 };
 

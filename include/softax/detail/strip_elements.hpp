@@ -57,6 +57,14 @@ public:
                     load_groups<false>(x.from(j), n, j, live - j, which.from(j));
                 }
             }
+        } else if (!std::same_as<Mask, everything<T>> && 2 * n < P::lanes && is_dense(x, n) && is_dense(which, n)) {
+            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three elements, AVX-512).
+            alignas(64) T masked[width * (P::lanes / 2) + P::lanes];
+            for (index_t k = 0; k < n * live; k += P::lanes) {
+                index_t const some = std::min(n * live - k, P::lanes);
+                which(P::load(&x(k, 0), some, x(0, 0)), k, 0, some).store(masked + k);
+            }
+            load({masked, 1, n}, n, live, everything<T>{});
         } else {
             index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
             for (index_t i = 0; i < n; ++i) {
@@ -123,6 +131,12 @@ public:
     }
 
 private:
+    static bool is_dense(lattice<T const> const& x, index_t n) noexcept { return x.row == 1 && x.column == n; }
+    template <class Mask>
+    static bool is_dense(Mask const& which, index_t n) noexcept {
+        return which.row() == 1 && which.column() == n;
+    }
+
     /// The groups [j, j + some), a packet of them if they are whole, each in one run: squares are transposed, the last of which may
     /// overlap the one before. Columns beyond the last repeat it.
     template <bool IsWhole, class Mask>
