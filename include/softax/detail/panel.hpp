@@ -110,8 +110,8 @@ private:
         if (whole < rows) add_rows<Form>(x.rows(whole, 0), {y[whole], 0}, 1, left, lane);
     }
 
-    // Passes over the packets of a row have a function for one packet, called with all lanes, a constant, and at the end with those
-    // that are left.
+    // Passes over the packets of a row have a function for one packet, called with all lanes, a constant, and at the end with
+    // those that are left.
     template <form Form, class Source>
     void add_rows(Source const& x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
         index_t j = 0;
@@ -183,7 +183,7 @@ private:
     void finish(Source const& x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         if (!asked.has_extra()) {
-            // What is left of nothing is a sum of 0, whose logarithm is -inf.
+            // What a mask leaves nothing of has the logarithm of 0.
             for (index_t j = 0; j < columns_ && Form == form::logsumexp; ++j)
                 at_.floor[j] = sums_.is_empty(j) ? -std::numeric_limits<T>::infinity() : T(0);
             sums_.complete(columns_);

@@ -34,8 +34,8 @@ struct source {
     }
 };
 
-/// The rows of an input, masked or converted, and kept where what comes after reads it. Masked again there instead they would take 1.1 (AVX-512)
-/// to 1.6 (AVX2) times as long.
+/// The rows of an input, masked or converted, and kept where what comes after reads it. Masked again there instead they would
+/// take 1.1 (AVX-512) to 1.6 (AVX2) times as long.
 template <class T, class In, class Mask>
 struct moved_source {
     using element = In;
@@ -43,8 +43,8 @@ struct moved_source {
     rows_at<In const> x;
     Mask which;
     rows_at<T> kept;
-    packet<T> lowest_below =
-        packet<T>::set(T(0));  // how far the lowest element lies below 0, whether the mask leaves it or not
+    /// How far the lowest element lies below 0, whether the mask leaves it or not.
+    packet<T> lowest_below = packet<T>::set(T(0));
 
     moved_source rows(index_t first, index_t step) const noexcept {
         return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};

@@ -51,9 +51,9 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
-        // Results of log_softmax are made of what is read, and need not wait.
         if (is_panel && (is_half_type<In> || (c.is_masked && Form == form::logsumexp)))
             chosen.waiting = p.count * chosen.inner_block;
+        // Results of log_softmax are made of what is read, and need not wait.
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
@@ -103,14 +103,19 @@ private:
         return std::min(p.inner.extent, fits ? width : few);
     }
 
-    /// Columns of a panel of halves.
+    /// The same where all panels, the last too, fill packets.
     template <class T>
-    static index_t half_columns(partition const& p) noexcept {
+    static index_t packed_columns(partition const& p) noexcept {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
         index_t block = waiting_columns<T>(p);
-        // The last block fills packets too.
         while (block > line && p.inner.extent % block > 0 && p.inner.extent % block < line) block -= line;
         return block;
+    }
+
+    /// Whether what waits for a panel is not too much for a third-level cache.
+    template <class T>
+    static bool can_wait(partition const& p) noexcept {
+        return p.count * waiting_columns<T>(p) * static_cast<index_t>(sizeof(T)) <= 64 * scratch_bytes;
     }
 
     /// Whether they do: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
@@ -120,7 +125,7 @@ private:
         constexpr index_t width = panel<T>::width;
         index_t const columns = waiting_columns<T>(p), bytes = p.count * columns * static_cast<index_t>(sizeof(T));
         bool const is_large = p.inner.extent > width || bytes >= scratch_bytes;
-        return is_large && bytes <= 64 * scratch_bytes && panel<T>::fold_of(columns) == 1;
+        return is_large && can_wait<T>(p) && panel<T>::fold_of(columns) == 1;
     }
 
     /// Whether the results of rows may be written past the caches: in whole cache lines, and not to where the input lies, which
@@ -170,12 +175,15 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
-        index_t const columns = std::min(p.inner.extent, width);
-        bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask());
-        if (reads && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
-        if (is_half && is_direct && fit.panel_output() && !is_small && fit.fills_packets(half_columns<T>(p)))
-            return {panel, direct, 1, half_columns<T>(p)};
-        if (is_moved_through && fit.panel_output() && !is_small) return {panel, output, 1, columns};
+        bool const must_wait = is_half || (c.is_masked && Form == form::logsumexp);
+        index_t columns = std::min(p.inner.extent, width);
+        if (must_wait) columns = is_half ? packed_columns<T>(p) : waiting_columns<T>(p);
+        bool const is_direct =
+            fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!must_wait || can_wait<T>(p));
+        bool const is_read = reads || (is_half && fit.fills_packets(columns));
+        if (is_read && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
+        if (is_moved_through && fit.panel_output() && !is_small)
+            return {panel, output, 1, std::min(p.inner.extent, width)};
     }
     // What need only be converted to be folded stays as it lies.
     bool const is_in_cache = p.count * p.inner.extent <= scratch_bytes / static_cast<index_t>(sizeof(T));

@@ -58,21 +58,15 @@ public:
                 }
             }
         } else if (!std::same_as<Mask, everything<T>> && 2 * n < P::lanes && is_dense(x, n) && is_dense(which, n)) {
-            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three elements, AVX-512).
+            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three, AVX-512).
             alignas(64) T masked[width * (P::lanes / 2) + P::lanes];
             for (index_t k = 0; k < n * live; k += P::lanes) {
                 index_t const some = std::min(n * live - k, P::lanes);
                 which(P::load(&x(k, 0), some, x(0, 0)), k, 0, some).store(masked + k);
             }
-            load({masked, 1, n}, n, live, everything<T>{});
+            load_elements({masked, 1, n}, n, live, everything<T>{});
         } else {
-            index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
-            for (index_t i = 0; i < n; ++i) {
-                // Columns beyond the last repeat the first.
-                P const first = P::set(which(x(i, 0), i, 0));
-                for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
-                for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
-            }
+            load_elements(x, n, live, which);
         }
     }
 
@@ -135,6 +129,17 @@ private:
     template <class Mask>
     static bool is_dense(Mask const& which, index_t n) noexcept {
         return which.row() == 1 && which.column() == n;
+    }
+
+    /// One by one. Columns beyond the last repeat the first.
+    template <class Mask>
+    EIGEN_ALWAYS_INLINE void load_elements(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
+        index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
+        for (index_t i = 0; i < n; ++i) {
+            P const first = P::set(which(x(i, 0), i, 0));
+            for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
+            for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
+        }
     }
 
     /// The groups [j, j + some), a packet of them if they are whole, each in one run: squares are transposed, the last of which may
