@@ -138,7 +138,7 @@ private:
             walked_axis const& a = p_.reduce.at[k];
             step /= a.extent;
             in.reduce.push_back({a.extent, a.x, step * element, a.where});
-            if (Form != form::logsumexp) out.push_back({a.extent, step * element, a.y, 0});
+            if (Form != form::logsumexp) out.push_back({a.extent, step * element, a.y, a.where});
         }
         step = groups;
         // Runs that are shorter than packets are better transposed.
@@ -148,15 +148,19 @@ private:
         for (walked_axis const& a : kept) {
             step /= a.extent;
             in.kept.push_back({a.extent, a.x, step * group, a.where});
-            out.push_back({a.extent, step * result, a.y, 0});
+            out.push_back({a.extent, step * result, a.y, a.where});
         }
         gather(s, m, in.all(), groups);
         if (is_wide_integer<In> && asked_.has_extra()) move_origin();
         bool const may_be_nan = run_kernel<T>({s, element, group}, {s, element, result}, groups);
         if (Form == form::logsumexp && !asked_.has_extra()) integers_.restore(s, scale_);
-        mover(m.y, static_cast<T const*>(s), out, {0, plan_.next_move(p_).y, 0});
-        // Where results go they often lie as the mask does.
-        if (m.where != nullptr && may_be_nan) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
+        reach const next = {0, plan_.next_move(p_).y, 0};
+        bool const is_mended = m.where != nullptr && may_be_nan, is_log = Form == form::logsumexp;
+        // Masked again on their way.
+        auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
+        if (is_mended && !is_log) return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+        mover(m.y, static_cast<T const*>(s), out, next);
+        if (is_mended) left_out<Form, T>(extra_).mend(m.y, m.where, axes_of(b));
     }
 
     void gather(T* to, memories<In, Out> const& m, walked_axes const& axes, index_t columns) {

@@ -16,7 +16,7 @@ public:
     }
 
     bool is_short_fit() const noexcept {
-        bool const is_wide = inner_.extent == 1 || inner_.extent >= line || has_one_block_;
+        bool const is_wide = inner_.extent == 1 || has_one_block_ || (inner_.extent >= line && are_enough());
         walked_axis const& side = inner_.extent == 1 ? group_ : inner_;
         return is_one_ && is_wide && (Form != form::logsumexp || side.extent == 1 || side.y == 1);
     }
@@ -25,11 +25,9 @@ public:
         index_t const rest = inner_.extent % block;
         return inner_.extent >= line && (rest == 0 || rest >= line);
     }
-    /// The same, and whether they are enough for a strip of their own.
+    /// The same for a strip of their own.
     bool half_strips(index_t block, bool is_masked) const noexcept {
-        constexpr index_t few = 10 * line;
-        bool const is_enough = element_.extent * inner_.extent >= few || has_one_block_;
-        bool const are_whole = fills_packets(block) && is_enough;
+        bool const are_whole = fills_packets(block) && (has_one_block_ || are_enough());
         return is_one_ && are_whole && inner_.x == 1 && inner_.y == 1 && (!is_masked || inner_.where == 1);
     }
     bool row_input() const noexcept { return is_one_ && inner_.extent == 1 && element_.x == 1; }
@@ -56,6 +54,9 @@ public:
     }
 
 private:
+    /// Whether short groups side by side are enough for a strip of their own.
+    bool are_enough() const noexcept { return element_.extent * inner_.extent >= 10 * line; }
+
     /// Whether rows follow one another in memory, so that the panel folds those of few columns.
     bool is_dense(index_t row) const noexcept { return row == inner_.extent; }
 

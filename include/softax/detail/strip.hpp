@@ -18,7 +18,7 @@ public:
 
     /// softmax or log_softmax of groups of n < short_group elements of x into y, or the logsumexp of group j into y.data[j].
     /// y may be x if both lattices are one. Halves lie side by side, packets of them, and so does what masks say of them.
-    /// Whether some group was NaN.
+    /// Whether some group was NaN, and what the mask leaves out of it is too.
     template <form Form, class E>
     static bool kernel(lattice<E const> x, lattice<E> y, extents const& size, request<T> const& asked,
                        mask<T> const& which) noexcept {
@@ -34,6 +34,9 @@ private:
             live = strip_elements<T>::template next_of<E>(size.groups - j);
             s.e_.load(x.from(j), size.n, live, which.from(j));
             s.template finish<Form>(size.n, live, which.from(j));
+            if constexpr (!std::same_as<Mask, everything<T>> && Form != form::logsumexp) {
+                if (which.column() == 1 && s.has_nan()) s.template leave_out<Form>(size.n, live, which.from(j));
+            }
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
@@ -76,6 +79,17 @@ private:
                 finish_packet<Form, way::general>(n, p, m, at);
             }
         }
+    }
+
+    /// Groups that may be NaN, masked again.
+    template <form Form>
+    void leave_out(index_t n, index_t live, mask<T> const& which) noexcept {
+        auto const left = mask<T>::of(which.where, T(1), left_out_value<Form, T>);
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t p = 0; p < live; p += P::lanes)
+                left(P::load(e_[i] + p), i, p, std::min(live - p, P::lanes)).store(e_[i] + p);
+        }
+        seen_ = P::set(T(0));
     }
 
     /// 1 for those of some groups from p on of which the mask leaves something.
@@ -180,11 +194,7 @@ private:
         }
     }
 
-    bool has_nan() const noexcept {
-        alignas(64) T lane[P::lanes];
-        seen_.store(lane);
-        return std::any_of(lane, lane + P::lanes, is_nan<T>);
-    }
+    bool has_nan() const noexcept { return is_nan(sum_lane(seen_)); }
 
     request<T> asked_;
     scaling<T> scale_;
