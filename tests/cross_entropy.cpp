@@ -241,12 +241,35 @@ TEST_CASE("what a mask leaves out does not matter", "[cross_entropy][masks][valu
         auto const smooth = softax::cross_entropy(logits, targets, -1, o);
         CHECK(smooth(0) == Approx(std::log(2.0)));
         CHECK(smooth(4) == inf);
+        // The bug: a class at -inf that is left is taken for one left out, and its share of the gradient is lost.
+        softax::cross_entropy_with_gradient_into(gradient, logits, targets, -1, o);
+        CHECK(gradient(4, 0) == Approx(-0.5 / 3));
+        CHECK(gradient(0, 1) == Approx(0.5 - 0.75));
+        for (index_t k = 0; k < mask.size(); ++k) {
+            if (!mask.data()[k]) CHECK((gradient.data()[k] == 0 && !std::signbit(gradient.data()[k])));
+        }
         o.label_smoothing = 1;
         CHECK(softax::cross_entropy(logits, targets, -1, o)(1) == Approx(std::log(2.0)));
         CHECK(softax::cross_entropy(logits, targets, -1, o)(2) == inf);
     }
     // The bug: what rounding took from an infinite sum is no number, and became the loss.
     CHECK(softax::cross_entropy(array<float>{{0, -inf}, {0, 0}}, array<int>{1, 0})() == inf);
+}
+
+TEST_CASE("logits as far apart as floats go have a finite loss", "[cross_entropy][values]") {
+    // The bug: how far apart they are overflows, and what rounding took from that made the loss NaN.
+    for (index_t const n : {2, 40, 100, 700}) {
+        array<float> x({2, n}, -3e38f);
+        x(0, 0) = x(1, n - 1) = 3e38f;
+        array<bool> where({2, n}, true);
+        cross_entropy_options o = {.label_smoothing = 0.1, .reduction = reduction::none};
+        bool const is_masked = GENERATE(false, true);
+        if (is_masked) where(0, 1) = n == 2, o.where = where;
+        auto const loss = softax::cross_entropy(x, array<int>{0, static_cast<int>(n) - 1}, -1, o);
+        double const all = 0.1 * 6e38, left = static_cast<double>(n) - (is_masked && n > 2);
+        CHECK(loss(0) == Approx(all * (left - 1) / left));
+        CHECK(loss(1) == Approx(all * static_cast<double>(n - 1) / static_cast<double>(n)));
+    }
 }
 
 TEST_CASE("a mask that leaves all changes no bit, nor does memory or threads with a mask", "[cross_entropy][masks]") {

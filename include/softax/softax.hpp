@@ -15,7 +15,7 @@
 //   detail/team         threads, as the kernels ask for them
 //   detail/isa          the instruction set of the flags, by name
 //   detail/half_lanes   halves to and from floats, many abreast, without an instruction for it
-//   detail/packet       vector registers; the only file that names Eigen::internal
+//   detail/packet       vector registers; the only door to the inside of Eigen
 //   detail/packet_bits  what they do that Eigen has no name for
 //   detail/past_caches  memory asked for early, stores that leave the caches alone
 //   detail/x86          packets for regions of wider instruction sets
@@ -51,6 +51,7 @@
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
 //   detail/gradient_plan      the rules of derivatives, and their blocks of groups
+//   detail/gradient_left_classes  how many a mask leaves of a group
 //   detail/gradient_elements  their formulas in packets
 //   detail/gradient_kernels   sums and results of runs and of groups side by side
 //   detail/gradient_blocks    every block to its kernel

@@ -33,6 +33,7 @@ private:
 template <class L>
 struct class_block {
     using T = compute_type<L>;
+    using P = packet<T>;
     static constexpr index_t padded = class_ends<T>::padded;
 
     class_call<L> c;
@@ -42,6 +43,8 @@ struct class_block {
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
+    bool is_dead_known =
+        false;  // with a share for the classes that a mask leaves: -inf are those left out, and no others
     // The gradient of a group is (p + minus) weight, but at its target.
     alignas(64) T weight[padded] = {}, minus[padded];
 
@@ -60,13 +63,19 @@ struct class_block {
     void walk(Kernel& kernel, index_t groups, index_t from, index_t end) {
         for (first = from; first < end; first += groups) {
             live = std::min(groups, end - first);
-            c.shares.smoothing > 0 && !c.where ? kernel.template run<smoothing::some>()
-                                               : kernel.template run<smoothing::none>();
+            if (c.shares.smoothing == 0) {
+                kernel.template run<smoothing::none>();
+            } else {
+                c.where ? kernel.template run<smoothing::left>() : kernel.template run<smoothing::all>();
+            }
         }
     }
 
     bool are_runs() const noexcept { return places.classes.x == 1; }
     index_t target(index_t j) const noexcept { return c.target[first + j]; }
+
+    /// What kernels take for left out: x if that is known of it.
+    P dead(T x) const noexcept { return P::set(is_dead_known ? x : std::numeric_limits<T>::quiet_NaN()); }
 
     /// A group that is a run, and what the mask says of a group.
     L const* row(index_t j) const noexcept { return c.x + (first + j) * c.classes; }
@@ -106,15 +115,16 @@ struct class_block {
             c.loss[first + j] = counts ? ends.loss[j] : 0;
             weight[j] = counts ? static_cast<T>(c.shares.weight) : T(0);
         }
+        if (c.shares.smoothing > 0) take_spread_losses();
         for (index_t j = 0; j < live && c.where; ++j) {
-            if (target(j) >= 0) take_masked_loss(j);
+            if (target(j) >= 0) take_lost(j);
         }
     }
 
-    /// Elements of a gradient in a scratch that a mask leaves out: there is something but 0 where a share is spread over the others, or
-    /// a group is NaN.
+    /// Elements of a gradient in a scratch that a mask leaves out: there is something but 0 where a group is NaN, or a share is spread
+    /// over the others and kernels did not know which.
     void clear_left_out(T* g, piece const& of, index_t next_class, index_t next_group) const noexcept {
-        if (c.shares.smoothing == 0 && !run_nan_search(ends.quotient + of.j, of.groups)) return;
+        if ((c.shares.smoothing == 0 || is_dead_known) && !run_nan_search(ends.quotient + of.j, of.groups)) return;
         mask_filler(g, c.where + of.at.where, axes_of(of, next_class, next_group), T(0));
     }
 
@@ -140,33 +150,52 @@ private:
         return axes;
     }
 
-    /// What the mask makes of the loss of a group, and of what its gradient comes from.
-    void take_masked_loss(index_t j) noexcept {
-        walked_axis const at = places.at(first + j), next = places.classes;
-        bool const* const is_left = c.where + at.where;
-        if (c.shares.smoothing > 0) take_spread_loss(c.x + at.x, is_left, j);
-        if (is_left[target(j) * next.where]) return;
-        if (c.shares.smoothing < 1) c.loss[first + j] = std::numeric_limits<double>::infinity();
-        ends.less_one[j] = -c.shares.smoothing;  // nothing is left of its own share, nor of its gradient
+    /// The shares that are spread over all classes, or over those that the mask leaves.
+    void take_spread_losses() noexcept {
+        is_dead_known = true;
+        for (piece of = piece_at(0); of.groups > 0; of = after(of)) {
+            index_t left[padded];
+            std::fill_n(left, of.groups, c.classes);
+            if (c.where) count_left(left, c.where + of.at.where, places.classes, places.along.of(of.groups));
+            for (index_t k = 0; k < of.groups; ++k) {
+                index_t const j = of.j + k;
+                is_dead_known = is_dead_known && ends.finite[j] == static_cast<T>(left[k]);
+                if (target(j) >= 0) take_spread_loss(j, left[k]);
+            }
+        }
     }
 
-    /// The share that is spread over the classes that the mask leaves: how far these lie below the maximum. With none all is lost.
-    void take_spread_loss(L const* x, bool const* is_left, index_t j) noexcept {
-        walked_axis const next = places.classes;
-        auto const left_or_maximum = mask<T>::of({}, factor, ends.m[j]);
-        double const m = static_cast<double>(ends.m[j]);
-        double below = 0;
-        index_t left = 0;
-        for (index_t i = 0; i < c.classes; ++i) {
-            bool const is_one = is_left[i * next.where];
-            below += m - static_cast<double>(left_or_maximum(x[i * next.x], is_one));
-            left += is_one;
-        }
+    /// That of a group of which so many classes are left. With none all is lost.
+    void take_spread_loss(index_t j, index_t left) noexcept {
         double const spread = c.shares.smoothing / static_cast<double>(std::max(left, index_t{1}));
-        minus[j] = static_cast<T>(-spread);
-        ends.less_one[j] -= spread;
+        // Where the sum has overflowed, or a class that is left is at -inf, as those left out are.
+        bool const is_sum = std::isfinite(ends.below[j]) && (!c.where || ends.finite[j] == static_cast<T>(left));
+        double const below = is_sum ? ends.below[j] : wide_below(j);
         c.loss[first + j] += spread * below * static_cast<double>(asked.mantissa);
         if (left == 0) c.loss[first + j] = std::numeric_limits<double>::infinity();
+        if (!c.where) return;
+        minus[j] = static_cast<T>(-spread);
+        ends.less_one[j] -= spread;
+    }
+
+    /// How far the classes of a group lie below the maximum, in double.
+    double wide_below(index_t j) const noexcept {
+        walked_axis const at = places.at(first + j), next = places.classes;
+        auto const left_or_maximum = mask<T>::of({}, factor, ends.m[j]);
+        double below = 0;
+        for (index_t i = 0; i < c.classes; ++i) {
+            bool const is_left = c.where == nullptr || c.where[at.where + i * next.where];
+            T const x = left_or_maximum(c.x[at.x + i * next.x], is_left);
+            below += static_cast<double>(ends.m[j]) - static_cast<double>(x);
+        }
+        return below;
+    }
+
+    /// What becomes of a group whose target the mask leaves out: nothing is left of its own share, nor of its gradient.
+    void take_lost(index_t j) noexcept {
+        if (c.where[places.at(first + j).where + target(j) * places.classes.where]) return;
+        if (c.shares.smoothing < 1) c.loss[first + j] = std::numeric_limits<double>::infinity();
+        ends.less_one[j] = -c.shares.smoothing;
     }
 };
 

@@ -3,17 +3,18 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Of the elements of a group: the exponentials of those below the maximum m, how many are m, how far all lie below it.
+/// Of the elements of a group: the exponentials of those below the maximum m, how many are m, how far all lie below it; where a mask
+/// has made some -inf, how far the others do and how many these are.
 template <class T>
 struct class_sums {
     using P = packet<T>;
 
     lane_sum<T> others, below;
-    P equal;
+    P equal, finite;
 
     EIGEN_STRONG_INLINE static class_sums zero() noexcept {
         P const none = P::set(T(0));
-        return {{none, none}, {none, none}, none};
+        return {{none, none}, {none, none}, none, none};
     }
 
     /// Adds x, whose exponential is e.
@@ -22,7 +23,12 @@ struct class_sums {
         P const one = P::set(T(1));
         others.add_unless_equal(e, x, m);
         equal = equal + (one - zero_where_equal(one, x, m));
-        if constexpr (Smoothing == smoothing::some) add(below, m - x);
+        if constexpr (Smoothing == smoothing::all) add(below, m - x);
+        if constexpr (Smoothing == smoothing::left) {
+            P const low = P::set(-std::numeric_limits<T>::infinity());
+            add(below, zero_where_equal(m, x, low) - zero_where_equal(x, x, low));
+            finite = finite + zero_where_equal(one, x, low);
+        }
     }
 
     template <smoothing Smoothing>
@@ -33,12 +39,14 @@ struct class_sums {
         if constexpr (Smoothing == smoothing::none) return;
         add(below, some.below.hi);
         below.lo = below.lo + some.below.lo;
+        finite = finite + some.finite;
     }
 
     /// In lane k the sum over the lanes of sums[k].
     template <smoothing Smoothing>
     static class_sums folded(class_sums (&sums)[P::lanes]) noexcept {
-        for (index_t part = 0; part < (Smoothing == smoothing::none ? 3 : 5); ++part) {
+        constexpr index_t parts = Smoothing == smoothing::none ? 3 : Smoothing == smoothing::all ? 5 : 6;
+        for (index_t part = 0; part < parts; ++part) {
             P square[P::lanes];
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) square[k] = sums[k].at(part);
@@ -63,7 +71,8 @@ private:
         if (part == 0) return others.hi;
         if (part == 1) return others.lo;
         if (part == 2) return equal;
-        return part == 3 ? below.hi : below.lo;
+        if (part == 3) return below.hi;
+        return part == 4 ? below.lo : finite;
     }
 };
 
@@ -107,12 +116,22 @@ public:
 
     /// In: the maxima, and the elements of the targets.
     alignas(64) T m[padded], right[padded];
-    /// Out: the losses, the quotients, and p - 1 for the probabilities p of the targets.
-    alignas(64) double loss[padded], less_one[padded];
-    alignas(64) T quotient[padded];
+    /// Out: the losses but for what is spread, how far the classes lie below the maxima, the quotients, p - 1 for the probabilities p of
+    /// the targets, and how many classes are finite.
+    alignas(64) double loss[padded], below[padded], less_one[padded];
+    alignas(64) T quotient[padded], finite[padded];
 
     class_ends(request<T> const& asked, class_shares const& shares) noexcept
-        : m{}, right{}, loss{}, less_one{}, quotient{}, asked_(asked), scale_(scaling<T>::of(asked)), shares_(shares) {}
+        : m{},
+          right{},
+          loss{},
+          below{},
+          less_one{},
+          quotient{},
+          finite{},
+          asked_(asked),
+          scale_(scaling<T>::of(asked)),
+          own_(1 - shares.smoothing) {}
 
     /// The groups [j, j + lanes).
     void finish(class_sums<T> const& sums, index_t j) noexcept {
@@ -124,24 +143,24 @@ public:
         alignas(64) T far[2][P::lanes], e[P::lanes];
         sums.below.hi.store(far[0]);
         sums.below.lo.store(far[1]);
+        sums.finite.store(finite + j);
         reduced_exp<T>::template of<way::general>(x, at, scale_).value().store(e);
-        double const own = 1 - shares_.smoothing, mantissa = static_cast<double>(asked_.mantissa);
+        double const mantissa = static_cast<double>(asked_.mantissa);
         for (index_t l = 0; l < P::lanes; ++l) {
-            double const below = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
-            double const all = static_cast<double>(far[0][l]) + static_cast<double>(far[1][l]);
+            double const of_right = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
             // A class of which nothing is asked may be at -inf.
-            double const of_right = own > 0 ? own * below : 0;
-            loss[j + l] = (g.log[l] + g.log_low[l]) + (of_right + shares_.spread * all) * mantissa;
+            loss[j + l] = (g.log[l] + g.log_low[l]) + (own_ > 0 ? own_ * of_right * mantissa : 0);
+            below[j + l] = static_cast<double>(far[0][l]) + static_cast<double>(far[1][l]);
             quotient[j + l] = static_cast<T>(g.quotient[l]);
             // Where the right class has most of the probability, what is missing keeps its digits.
-            less_one[j + l] = below == 0 ? g.less_one[l] : static_cast<double>(e[l]) * g.quotient[l] - 1;
+            less_one[j + l] = of_right == 0 ? g.less_one[l] : static_cast<double>(e[l]) * g.quotient[l] - 1;
         }
     }
 
 private:
     request<T> asked_;
     scaling<T> scale_;
-    class_shares shares_;
+    double own_;  // the share of a target that is not spread
 };
 
 SOFTAX_KERNELS_END

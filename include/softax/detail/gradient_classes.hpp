@@ -47,7 +47,7 @@ public:
         b_.take_losses();
         if (b_.c.gradient == nullptr) return;
         bool const is_plain = !b_.asked.is_scaled() && all_are_small();
-        is_plain ? take_gradients<way::plain>() : take_gradients<way::general>();
+        is_plain ? take_gradients<Smoothing, way::plain>() : take_gradients<Smoothing, way::general>();
     }
 
 private:
@@ -98,6 +98,10 @@ private:
                 P const filled = y + zero_where_equal(m, on, one);
                 lane[p].template add<Smoothing>(reduced_exp<T>::template of<Way>(filled, at, scale), filled, m);
                 lane[p].equal = lane[p].equal - dead;
+                if constexpr (Smoothing == smoothing::left) {
+                    P const low = P::set(-std::numeric_limits<T>::infinity());
+                    lane[p].finite = lane[p].finite - zero_where_equal(dead, filled, low);
+                }
             }
             lane[0].template add<Smoothing>(lane[1]);
             total.template add<Smoothing>(lane[0]);
@@ -105,15 +109,15 @@ private:
         return total;
     }
 
-    template <way Way>
+    template <smoothing Smoothing, way Way>
     void take_gradients() noexcept {
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
-            if (b_.c.where) {
-                take_masked<Way>(at);
+            if (is_staged_ && (b_.c.where || at.groups < P::lanes)) {
+                take_staged<Smoothing, Way>(at);
             } else if (b_.are_runs()) {
                 for (index_t k = 0; k < at.groups; ++k) {
                     index_t const place = at.at.x + k * n_;
-                    take_run<Way>(b_.c.gradient + place, b_.c.x + place, at.j + k);
+                    take_run<smoothing::none, Way>(b_.c.gradient + place, b_.c.x + place, at.j + k);
                     b_.mend(b_.c.gradient + place, 1, at.j + k);
                 }
             } else {
@@ -125,25 +129,27 @@ private:
         }
     }
 
-    /// In the scratch, where what the mask leaves out is known.
-    template <way Way>
-    void take_masked(piece const& of) noexcept {
-        for (index_t j = of.j; j < of.j + of.groups; ++j) take_run<Way, T>(run_of(j), run_of(j), j);
-        b_.clear_left_out(run_of(of.j), of, 1, pitch_);
+    /// In the scratch, where what a mask leaves out is known, and whole packets come of a few groups side by side.
+    template <smoothing Smoothing, way Way>
+    void take_staged(piece const& of) noexcept {
+        for (index_t j = of.j; j < of.j + of.groups; ++j) take_run<Smoothing, Way, T>(run_of(j), run_of(j), j);
+        if (b_.c.where) b_.clear_left_out(run_of(of.j), of, 1, pitch_);
         for (index_t j = of.j; j < of.j + of.groups; ++j) b_.mend(run_of(j), 1, j);
         b_.take_back(run_of(of.j), of, 1, pitch_);
     }
 
-    template <way Way, class E>
+    template <smoothing Smoothing, way Way, class E>
     void take_run(E* g, E const* x, index_t j) const noexcept {
         auto const at = pivot<T>::of(b_.ends.m[j], b_.asked);
+        P const dead = b_.dead(-std::numeric_limits<T>::infinity());
         auto const scale = b_.scale;
         P const by = P::set(b_.ends.quotient[j]), w = P::set(b_.weight[j]), minus = P::set(b_.minus[j]);
         for (index_t i = 0; i < n_; i += P::lanes) {
             index_t const live = std::min(P::lanes, n_ - i);
-            P const y = scale.template factored<Way>(fetch<T>(x + i, live));
-            P const e = reduced_exp<T>::template of<Way>(y, at, scale).value();
-            put(madd(e, by, minus) * w, g + i, live);
+            P const y = fetch<T>(x + i, live);
+            P const e = reduced_exp<T>::template of<Way>(scale.template factored<Way>(y), at, scale).value();
+            P const own = madd(e, by, minus) * w;
+            put(Smoothing == smoothing::left ? zero_where_equal(own, y, dead) : own, g + i, live);
         }
     }
 

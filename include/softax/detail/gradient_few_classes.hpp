@@ -13,6 +13,9 @@ public:
     /// Groups of fewer classes are worked on here, added up in order, one a lane.
     static constexpr index_t most = 48;
 
+    /// The exponential, which is 0, of a class at -inf.
+    static constexpr T mark = -1;
+
     explicit few_classes(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), e_{} {}
 
     /// The groups of the block.
@@ -29,9 +32,16 @@ public:
         }
         b_.take_losses();
         if (b_.c.gradient == nullptr) return;
+        P const marked = P::set(mark), dead = b_.dead(mark);
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             P const by = P::load(b_.ends.quotient + j), minus = P::load(b_.minus + j), w = P::load(b_.weight + j);
-            for (index_t i = 0; i < n_; ++i) (madd(P::load(e_[i] + j), by, minus) * w).store(e_[i] + j);
+            for (index_t i = 0; i < n_; ++i) {
+                P e = P::load(e_[i] + j), own = madd(e, by, minus) * w;
+                if constexpr (Smoothing == smoothing::left) {
+                    own = zero_where_equal(madd(zero_where_equal(e, e, marked), by, minus) * w, e, dead);
+                }
+                own.store(e_[i] + j);
+            }
         }
         for (piece at = b_.piece_at(0); b_.c.where && at.groups > 0; at = b_.after(at)) {
             b_.clear_left_out(&e_[0][at.j], at, padded, 1);
@@ -62,7 +72,12 @@ private:
             P const x = P::load(e_[i] + j);
             auto const e = reduced_exp<T>::template of<Way>(x, at, b_.scale);
             sums.template add<Smoothing>(e, x, m);
-            e.value().store(e_[i] + j);
+            P value = e.value();
+            if constexpr (Smoothing == smoothing::left) {
+                P const low = P::set(-std::numeric_limits<T>::infinity());
+                value = value + (P::set(mark) - zero_where_equal(P::set(mark), x, low));
+            }
+            value.store(e_[i] + j);
         }
         return sums;
     }

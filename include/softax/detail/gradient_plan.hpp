@@ -37,8 +37,8 @@ struct gradient_call {
     bool const* where = nullptr;  // the mask
 };
 
-/// Whether a share of a target is spread over all classes.
-enum class smoothing { none, some };
+/// Whether a share of a target is spread: over all classes, or over those that a mask leaves.
+enum class smoothing { none, all, left };
 
 /// What is spread of a target, in all and to each class (0 where a mask says to which); what each loss counts.
 struct class_shares {
@@ -136,7 +136,10 @@ struct gradient_plan {
         bool const is_one = p.groups.reduce.size <= 1;
         // A scratch row where even a cache line of columns is too many.
         p.is_row = p.groups.inner.x != 1 || (!is_one && fitting * n > (index_t{1} << 22));
-        bool const is_wide = inner >= line || p.groups.outer.size == 0;
+        // Runs of a few elements are better transposed, in squares of packets.
+        index_t const most = std::min(width / inner, (index_t{1} << 15) / (n * inner)) / 16 * 16;
+        bool const is_square = is_one && inner < line && last >= 16 && most >= 16;
+        bool const is_wide = inner >= (is_square ? line : line / 2) || p.groups.outer.size == 0;
         // The tails of short rows of a half type cost more than to convert a block of them in one run; and a load of a tail
         // waits for a store of one beside it, as where rows are worked on in place.
         p.is_staged = !(is_one && (p.is_row ? is_apart || n >= 256 || n % 16 == 0 : is_wide));
@@ -145,9 +148,7 @@ struct gradient_plan {
         } else {
             p.inner_block = std::min(inner, p.is_staged ? std::min(fitting, width) : width);
             p.outer_block = p.is_staged ? std::clamp(std::min(fitting, width) / p.inner_block, index_t{1}, last) : 1;
-            // Runs of a few elements are better transposed, in squares of packets.
-            index_t const most = std::min(width / inner, (index_t{1} << 15) / (n * inner)) / 16 * 16;
-            p.is_turned = p.is_staged && is_one && inner < line && last >= 16 && most >= 16;
+            p.is_turned = p.is_staged && is_square;
             if (p.is_turned) p.outer_block = std::min(last, most);
         }
         return p;
