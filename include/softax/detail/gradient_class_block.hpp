@@ -43,8 +43,8 @@ struct class_block {
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
-    bool is_dead_known =
-        false;  // with a share for the classes that a mask leaves: -inf are those left out, and no others
+    // Whether the elements at -inf are the classes that a mask leaves out, and no others; looked at where a share is spread.
+    bool is_dead_known = false;
     // The gradient of a group is (p + minus) weight, but at its target.
     alignas(64) T weight[padded] = {}, minus[padded];
 
@@ -74,7 +74,7 @@ struct class_block {
     bool are_runs() const noexcept { return places.classes.x == 1; }
     index_t target(index_t j) const noexcept { return c.target[first + j]; }
 
-    /// What kernels take for left out: x if that is known of it.
+    /// The value by which kernels know a class that is left out: x, or none.
     P dead(T x) const noexcept { return P::set(is_dead_known ? x : std::numeric_limits<T>::quiet_NaN()); }
 
     /// A group that is a run, and what the mask says of a group.
@@ -122,7 +122,7 @@ struct class_block {
     }
 
     /// Elements of a gradient in a scratch that a mask leaves out: there is something but 0 where a group is NaN, or a share is spread
-    /// over the others and kernels did not know which.
+    /// and kernels could not know over which.
     void clear_left_out(T* g, piece const& of, index_t next_class, index_t next_group) const noexcept {
         if ((c.shares.smoothing == 0 || is_dead_known) && !run_nan_search(ends.quotient + of.j, of.groups)) return;
         mask_filler(g, c.where + of.at.where, axes_of(of, next_class, next_group), T(0));

@@ -13,7 +13,7 @@ public:
     /// Groups of fewer classes are worked on here, added up in order, one a lane.
     static constexpr index_t most = 48;
 
-    /// The exponential, which is 0, of a class at -inf.
+    /// Takes the place of the exponential of a class at -inf, which is 0, as that of others far below the maximum may be.
     static constexpr T mark = -1;
 
     explicit few_classes(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), e_{} {}
