@@ -159,18 +159,18 @@ private:
             if (c.where) count_left(left, c.where + of.at.where, places.classes, places.along.of(of.groups));
             for (index_t k = 0; k < of.groups; ++k) {
                 index_t const j = of.j + k;
-                is_dead_known = is_dead_known && ends.finite[j] == static_cast<T>(left[k]);
-                if (target(j) >= 0) take_spread_loss(j, left[k]);
+                // A class that is left may be at -inf, as those left out are.
+                bool const is_known = !c.where || ends.finite[j] == static_cast<T>(left[k]);
+                is_dead_known = is_dead_known && is_known;
+                if (target(j) < 0) continue;
+                take_spread_loss(j, left[k], is_known && std::isfinite(ends.below[j]) ? ends.below[j] : wide_below(j));
             }
         }
     }
 
-    /// That of a group of which so many classes are left. With none all is lost.
-    void take_spread_loss(index_t j, index_t left) noexcept {
+    /// That of a group of which so many classes are left, so far below the maximum. With none all is lost.
+    void take_spread_loss(index_t j, index_t left, double below) noexcept {
         double const spread = c.shares.smoothing / static_cast<double>(std::max(left, index_t{1}));
-        // Where the sum has overflowed, or a class that is left is at -inf, as those left out are.
-        bool const is_sum = std::isfinite(ends.below[j]) && (!c.where || ends.finite[j] == static_cast<T>(left));
-        double const below = is_sum ? ends.below[j] : wide_below(j);
         c.loss[first + j] += spread * below * static_cast<double>(asked.mantissa);
         if (left == 0) c.loss[first + j] = std::numeric_limits<double>::infinity();
         if (!c.where) return;
@@ -178,7 +178,7 @@ private:
         ends.less_one[j] -= spread;
     }
 
-    /// How far the classes of a group lie below the maximum, in double.
+    /// How far the classes of a group lie below the maximum, in double, in which that cannot overflow for float.
     double wide_below(index_t j) const noexcept {
         walked_axis const at = places.at(first + j), next = places.classes;
         auto const left_or_maximum = mask<T>::of({}, factor, ends.m[j]);

@@ -32,15 +32,14 @@ public:
         }
         b_.take_losses();
         if (b_.c.gradient == nullptr) return;
+        constexpr bool is_left = Smoothing == smoothing::left;
         P const marked = P::set(mark), dead = b_.dead(mark);
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             P const by = P::load(b_.ends.quotient + j), minus = P::load(b_.minus + j), w = P::load(b_.weight + j);
             for (index_t i = 0; i < n_; ++i) {
-                P e = P::load(e_[i] + j), own = madd(e, by, minus) * w;
-                if constexpr (Smoothing == smoothing::left) {
-                    own = zero_where_equal(madd(zero_where_equal(e, e, marked), by, minus) * w, e, dead);
-                }
-                own.store(e_[i] + j);
+                P const e = P::load(e_[i] + j);
+                P const own = madd(is_left ? zero_where_equal(e, e, marked) : e, by, minus) * w;
+                (is_left ? zero_where_equal(own, e, dead) : own).store(e_[i] + j);
             }
         }
         for (piece at = b_.piece_at(0); b_.c.where && at.groups > 0; at = b_.after(at)) {

@@ -136,7 +136,8 @@ struct gradient_plan {
         bool const is_one = p.groups.reduce.size <= 1;
         // A scratch row where even a cache line of columns is too many.
         p.is_row = p.groups.inner.x != 1 || (!is_one && fitting * n > (index_t{1} << 22));
-        // Runs of a few elements are better transposed, in squares of packets.
+        // Runs of a few elements are better transposed, in squares of packets; where that is not to be had, those of half a cache line
+        // are better read where they lie: (100,1000,8) over axis 1 takes .42 ns an element rather than 1.15.
         index_t const most = std::min(width / inner, (index_t{1} << 15) / (n * inner)) / 16 * 16;
         bool const is_square = is_one && inner < line && last >= 16 && most >= 16;
         bool const is_wide = inner >= (is_square ? line : line / 2) || p.groups.outer.size == 0;
