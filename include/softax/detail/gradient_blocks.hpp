@@ -22,6 +22,12 @@ public:
         for (index_t b = first; b < last; ++b) run(p_.block(b));
     }
 
+    /// A part of a run; see gradient_plan::has_long_runs.
+    void operator()(run_segment<T> const& s) {
+        segment_ = &s;
+        run_direct(p_.block(s.run));
+    }
+
 private:
     void run(gradient_block const& b) {
         if (c_.where && !is_mask_fit()) mask_mover(where_.data(), c_.where + b.where, packed(b));
@@ -53,8 +59,9 @@ private:
         // A mask makes one stream of memory more than the caches follow by themselves.
         index_t const ahead = c_.where && p_.size >= index_t{1} << 21 ? 1024 : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
-        gradient_tile<A, B, C, T> tile = {
-            y, g, out, where_.data(), c_.sums + b.first_group, n, groups, row, column, row, column, neighbours, ahead};
+        T* const sums = c_.sums ? c_.sums + b.first_group : nullptr;
+        gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums,       n,    groups,
+                                          row, column, row, column,        neighbours, ahead};
         if (c_.where && is_mask_fit()) {
             walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
             tile.where = c_.where + b.where;
@@ -63,12 +70,7 @@ private:
         return tile;
     }
 
-    /// Whether kernels may read the mask where it lies: what it says of a packet in one run, and of the groups of a block too.
-    bool is_mask_fit() const noexcept {
-        if (p_.groups.reduce.size != 1) return false;
-        if (p_.is_row) return p_.groups.reduce.at[0].where == 1 && p_.groups.inner.extent == 1;
-        return p_.groups.inner.where == 1 && p_.outer_block == 1;
-    }
+    bool is_mask_fit() const noexcept { return p_.is_mask_fit(); }
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
     /// side.
@@ -102,8 +104,9 @@ private:
 
     template <weights Weights, class A, class B, class C>
     void kernel(gradient_tile<A, B, C, T> const& tile) noexcept {
-        gradient_kernel<Rule, Weights, A, B, C> k(formula_, tile);
-        p_.is_row ? k.rows() : k.columns();
+        if (!p_.is_row) return gradient_columns<Rule, Weights, A, B, C>(formula_, tile).kernel();
+        gradient_runs<Rule, Weights, A, B, C> runs(formula_, tile);
+        segment_ ? runs.part(*segment_) : runs.kernel();
     }
 
     gradient c_;
@@ -111,12 +114,20 @@ private:
     derivative<Rule, T> formula_;
     buffer<T> y_, g_, out_;
     buffer<bool> where_;
+    run_segment<T> const* segment_ = nullptr;
 };
 
 /// Blocks [first, last) of a call: the door to this instruction set.
 template <rule Rule, class Y, class G, class Out>
 void run_gradients(gradient_call<Y, G, Out> const& c, gradient_plan const& p, index_t first, index_t last) {
     gradient_blocks<Rule, Y, G, Out>{c, p}(first, last);
+}
+
+/// A part of a run: the same for threads that share one.
+template <rule Rule, class Y, class G, class Out>
+void run_gradient_segment(gradient_call<Y, G, Out> const& c, gradient_plan const& p,
+                          run_segment<compute_type<Y>> const& s) {
+    gradient_blocks<Rule, Y, G, Out>{c, p}(s);
 }
 
 SOFTAX_KERNELS_END

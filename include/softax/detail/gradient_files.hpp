@@ -2,7 +2,8 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 // clang-format off
 #include "gradient_elements.hpp"
-#include "gradient_kernels.hpp"
+#include "gradient_runs.hpp"
+#include "gradient_columns.hpp"
 #include "gradient_blocks.hpp"
 #include "gradient_class_sums.hpp"
 #include "gradient_class_block.hpp"

@@ -68,6 +68,14 @@ inline constexpr index_t gradient_chunk = 16 * gradient_lanes<T>;
 /// The lanes of groups side by side take at most half of an L1 cache.
 inline constexpr index_t gradient_lane_elements = 4096, gradient_most_columns = 512;
 
+/// Elements [first, end) of run number run, which threads share: whole chunks of it, whose sums come first and results second.
+template <class T>
+struct run_segment {
+    index_t run, first, end;
+    T* chunk_sums;  // of all chunks of the run
+    bool are_added = false;
+};
+
 /// How many groups of n elements are worked on side by side.
 template <class T>
 constexpr index_t gradient_width(index_t n) noexcept {
@@ -98,6 +106,19 @@ struct gradient_plan {
 
     index_t blocks() const noexcept {
         return groups.outer.count() / last_outer().extent * outer_blocks() * inner_blocks();
+    }
+
+    /// Whether kernels may read the mask where it lies: what it says of a packet in one run, and of the groups of a block too.
+    bool is_mask_fit() const noexcept {
+        if (groups.reduce.size != 1) return false;
+        if (is_row) return groups.reduce.at[0].where == 1 && groups.inner.extent == 1;
+        return groups.inner.where == 1 && outer_block == 1;
+    }
+
+    /// Whether groups are runs so few and long that threads share each; a block is one of them then.
+    bool has_long_runs(index_t threads, bool is_masked) const noexcept {
+        bool const is_direct = is_row && !is_staged && (!is_masked || is_mask_fit());
+        return is_direct && groups.count >= index_t{1} << 16 && blocks() < threads;
     }
 
     gradient_block block(index_t number) const noexcept {

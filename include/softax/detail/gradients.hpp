@@ -102,6 +102,36 @@ void apply_blocks(gradient_call<Y, G, Out> const& c, gradient_plan const& p, ind
     run_gradients<Rule>(c, p, first, last);
 }
 
+/// A part of a run on the instruction set in use.
+template <rule Rule, class Y, class G, class Out>
+void apply_segment(gradient_call<Y, G, Out> const& c, gradient_plan const& p, run_segment<compute_type<Y>> const& s) {
+#ifdef SOFTAX_HAS_REGIONS
+    instruction_set const chosen = chosen_instruction_set();
+    if (chosen == instruction_set::avx512) return avx512::run_gradient_segment<Rule>(c, p, s);
+    if (chosen == instruction_set::avx2) return avx2::run_gradient_segment<Rule>(c, p, s);
+#endif
+    run_gradient_segment<Rule>(c, p, s);
+}
+
+/// Long runs one after another, each on all threads of a team.
+template <rule Rule, class Y, class G, class Out>
+void apply_long_runs(gradient_call<Y, G, Out> const& c, gradient_plan const& p, team& on) {
+    using T = compute_type<Y>;
+    constexpr index_t step = gradient_chunk<T>;
+    index_t const n = p.groups.count, chunks = (n + step - 1) / step, parts = on.threads(),
+                  each = (chunks + parts - 1) / parts * step;
+    std::vector<T> sums(static_cast<std::size_t>(has_sum(Rule) ? chunks : 0));
+    for (index_t run = 0; run < p.blocks(); ++run) {
+        for (bool const are_added : {false, true}) {
+            if (!are_added && !has_sum(Rule)) continue;
+            on.run(parts, [&](index_t part) {
+                index_t const first = std::min(n, part * each), end = std::min(n, first + each);
+                if (first < end) apply_segment<Rule>(c, p, run_segment<T>{run, first, end, sums.data(), are_added});
+            });
+        }
+    }
+}
+
 /// The groups [first, end) of a call of cross entropy on the instruction set in use.
 template <class L>
 void apply_classes(class_call<L> const& c, index_t first, index_t end) {
@@ -136,6 +166,9 @@ void apply_rule(gradient_call<Y, G, Out> c, index_list const& shape, index_list 
     bool const is_apart = !converts && out != c.y && out != c.g;
     c.where = mask ? mask->data() : nullptr;
     auto const p = gradient_plan::of<T>(shape, reduced, mask ? &mask->strides() : nullptr, is_apart);
+    if (on != nullptr && on->threads() > 1 && p.has_long_runs(on->threads(), c.where != nullptr)) {
+        return apply_long_runs<Rule>(c, p, *on);
+    }
     in_parts(p.blocks(), p.size, on,
              [&](index_t first, index_t last, team*) { apply_blocks<Rule>(c, p, first, last); });
 }

@@ -1,40 +1,21 @@
-// gradient_kernels: sums and results of groups that are runs, and of groups side by side.
-//
-// A sum is added in lanes of at most 16 elements, then as a tree, then in double; which lane an element belongs to follows from
-// its place in the group alone. So a group has the same bits along every axis, in every batch and layout.
+// gradient_columns: sums and results of groups side by side, added in the order of gradient_runs.hpp.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 template <rule Rule, weights Weights, class Y, class G, class Out>
-class gradient_kernel {
+class gradient_columns {
     using T = compute_type<Y>;
     using P = packet<T>;
     using elements = gradient_elements<Rule, Weights, Y, G, Out>;
-    static constexpr index_t lanes = gradient_lanes<T>, packets = lanes / P::lanes;
+    static constexpr index_t lanes = gradient_lanes<T>;
     static constexpr index_t strip_width = 256 / static_cast<index_t>(sizeof(T));
 
 public:
-    gradient_kernel(derivative<Rule, T> const& formula, gradient_tile<Y, G, Out, T> const& tile) noexcept
+    gradient_columns(derivative<Rule, T> const& formula, gradient_tile<Y, G, Out, T> const& tile) noexcept
         : elements_{formula, tile}, t_(tile), width_((tile.groups + P::lanes - 1) / P::lanes * P::lanes) {}
 
-    /// Each group a run.
-    void rows() noexcept {
-        switch ((t_.n + P::lanes - 1) / P::lanes) {
-            case 1:
-                return short_rows<1>();
-            case 2:
-                return short_rows<2>();
-            case 3:
-                return short_rows<3>();
-            case 4:
-                return short_rows<4>();
-            default:
-                return long_rows();
-        }
-    }
-
-    /// Groups side by side, at most gradient_width(n) of them.
-    void columns() noexcept {
+    /// At most gradient_width(n) of them.
+    void kernel() noexcept {
         if constexpr (has_sum(Rule) && has_result(Rule)) {
             if (t_.n <= lanes) return short_columns();
         }
@@ -53,58 +34,6 @@ public:
     }
 
 private:
-    void long_rows() noexcept {
-        elements const e = elements_;
-        for (index_t j = 0; j < t_.groups; ++j) {
-            index_t const at = j * t_.column, w = j * t_.where_column;
-            T const sum = has_sum(Rule) ? row_sum(e, at, w) : t_.sums[j];
-            if constexpr (!has_result(Rule)) t_.sums[j] = sum;
-            if constexpr (has_result(Rule)) {
-                P const s = P::set(sum);
-                index_t i = 0;
-                for (; i + P::lanes <= t_.n; i += P::lanes) e.finish(at + i, w + i, P::lanes, s);
-                if (i < t_.n) e.finish(at + i, w + i, t_.n - i, s);
-            }
-        }
-    }
-
-    /// Runs of as many packets, which are read once.
-    template <index_t Packets>
-    void short_rows() noexcept {
-        elements const e = elements_;
-        index_t const groups = t_.groups, rest = t_.n - (Packets - 1) * P::lanes;
-        for (index_t j = 0; j < groups; ++j) {
-            index_t const at = j * t_.column, w = j * t_.where_column;
-            P y[Packets], g[Packets], lane[packets];
-            SOFTAX_UNROLLED
-            for (index_t p = 0; p < Packets; ++p) {
-                e.take(y[p], g[p], at + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
-            }
-            T sum = T(0);
-            if constexpr (has_sum(Rule)) {
-                SOFTAX_UNROLLED
-                for (P& l : lane) l = P::set(T(0));
-                SOFTAX_UNROLLED
-                for (index_t p = 0; p < Packets; ++p) {
-                    lane[p % packets] =
-                        e.add(lane[p % packets], y[p], g[p], w + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
-                }
-                sum = sum_of(lane);
-            } else {
-                sum = t_.sums[j];
-            }
-            if constexpr (!has_result(Rule)) t_.sums[j] = sum;
-            if constexpr (has_result(Rule)) {
-                P const s = P::set(sum);
-                SOFTAX_UNROLLED
-                for (index_t p = 0; p < Packets; ++p) {
-                    index_t const live = p + 1 < Packets ? P::lanes : rest;
-                    put(e.result(y[p], g[p], s, w + p * P::lanes, live), e.tile.out + at + p * P::lanes, live);
-                }
-            }
-        }
-    }
-
     /// Columns of so few elements that each is a lane by itself: some cache lines at a time, kept beside their sums, since rows
     /// that are a power of two apart push each other out of every cache.
     void short_columns() noexcept {
@@ -139,36 +68,6 @@ private:
                 }
             }
         }
-    }
-
-    /// The lanes of a chunk, added as a tree.
-    EIGEN_STRONG_INLINE static T sum_of(P (&lane)[packets]) noexcept {
-        for (index_t half = packets / 2; half > 0; half /= 2) {
-            for (index_t p = 0; p < half; ++p) lane[p] = lane[p] + lane[p + half];
-        }
-        return sum_lane(lane[0]);
-    }
-
-    EIGEN_STRONG_INLINE T row_sum(elements const& e, index_t at, index_t w) const noexcept {
-        wide total = {0, 0};
-        for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
-            index_t const end = std::min(t_.n, c + gradient_chunk<T>);
-            P lane[packets];
-            for (P& l : lane) l = P::set(T(0));
-            index_t i = c;
-            for (; i + lanes <= end; i += lanes) {
-                if (e.tile.ahead > 0) e.ask_for(at + i, w + i, lanes);
-                for (index_t p = 0; p < packets; ++p) {
-                    index_t const k = i + p * P::lanes;
-                    lane[p] = e.add(lane[p], at + k, w + k, P::lanes);
-                }
-            }
-            for (index_t p = 0; p < packets && i < end; ++p, i += P::lanes) {
-                lane[p] = e.add(lane[p], at + i, w + i, std::min(end - i, P::lanes));
-            }
-            add_total<T>(total, {static_cast<double>(sum_of(lane)), 0});
-        }
-        return static_cast<T>(total.hi + total.lo);
     }
 
     /// Fills sum_.
