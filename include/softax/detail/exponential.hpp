@@ -166,6 +166,20 @@ EIGEN_ALWAYS_INLINE P exp_less_one(P const& r) noexcept {
     }
 }
 
+/// a * b + c, c being an exact number next to -a * b, as if the product were not rounded.
+template <class T>
+EIGEN_STRONG_INLINE packet<T> fused_sum(packet<T> a, packet<T> b, packet<T> c) noexcept {
+    using P = packet<T>;
+    if constexpr (P::has_fma) return madd(a, b, c);
+    // The product in two parts (Veltkamp, Dekker), since nothing else keeps what rounding takes from it.
+    P const split = P::set(T(index_t{1} << (std::numeric_limits<T>::digits + 1) / 2) + T(1));
+    P const as = opaque(a * split), bs = opaque(b * split);
+    P const ah = opaque(as - opaque(as - a)), bh = opaque(bs - opaque(bs - b));
+    P const al = a - ah, bl = b - bh, p = opaque(a * b);
+    P const left = al * bl - opaque(opaque(opaque(p - ah * bh) - al * bh) - ah * bl);
+    return opaque(p + c) + left;
+}
+
 /// The scale of a call in packets.
 template <class T>
 struct scaling {
@@ -187,18 +201,8 @@ struct scaling {
         return madd(x * factor - m, mantissa, minus_log);
     }
 
-    /// x * mantissa + other, other being an exact number next to -x * mantissa.
-    EIGEN_STRONG_INLINE packet<T> sum(packet<T> x, packet<T> other) const noexcept {
-        using P = packet<T>;
-        if constexpr (P::has_fma) return madd(x, mantissa, other);
-        // The product in two parts (Veltkamp, Dekker), since nothing else keeps what rounding takes from it.
-        P const split = P::set(T(index_t{1} << (std::numeric_limits<T>::digits + 1) / 2) + T(1));
-        P const xs = opaque(x * split), ms = opaque(mantissa * split);
-        P const xh = opaque(xs - opaque(xs - x)), mh = opaque(ms - opaque(ms - mantissa));
-        P const xl = x - xh, ml = mantissa - mh, p = opaque(x * mantissa);
-        P const left = xl * ml - opaque(opaque(opaque(p - xh * mh) - xl * mh) - xh * ml);
-        return opaque(p + other) + left;
-    }
+    /// x * mantissa + c, c being an exact number next to -x * mantissa.
+    EIGEN_STRONG_INLINE packet<T> sum(packet<T> x, packet<T> c) const noexcept { return fused_sum(x, mantissa, c); }
 
     template <index_t Count>
     EIGEN_ALWAYS_INLINE halves<T, Count> sum(halves<T, Count> x, halves<T, Count> other) const noexcept {

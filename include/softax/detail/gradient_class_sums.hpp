@@ -26,7 +26,7 @@ struct class_sums {
         if constexpr (Smoothing == smoothing::all) add(below, m - x);
         if constexpr (Smoothing == smoothing::left) {
             P const low = P::set(-std::numeric_limits<T>::infinity());
-            add(below, zero_where_equal(m, x, low) - zero_where_equal(x, x, low));
+            add(below, zero_where_equal(m - x, x, low));
             finite = finite + zero_where_equal(one, x, low);
         }
     }
@@ -84,7 +84,7 @@ struct class_logs : logarithms<T> {
     /// 1 / S less the factor of all exponentials of the group; 1 / S - 1.
     alignas(64) double quotient[lanes], less_one[lanes];
 
-    void take_all(request<float> const& asked) noexcept {
+    void take_all(request<T> const& asked) noexcept {
         using D = packet<double>;
         this->take_together(asked);
         D const one = D::set(1);
@@ -94,22 +94,13 @@ struct class_logs : logarithms<T> {
             (((one - c) - t) * of_sum).store(less_one + l);
         }
     }
-
-    void take_all(request<double> const& asked) noexcept {
-        this->take(lanes, asked);
-        double const unbiased = std::ldexp(1.0, -exp_constants<double>::bias);
-        for (index_t l = 0; l < lanes; ++l) {
-            double const f = factor_of(this->terms(l), asked.mantissa).hi, t = others[l] * unbiased / f;
-            quotient[l] = unbiased / ((count[l] + t) * f);
-            less_one[l] = -((count[l] - 1) + t) / (count[l] + t);
-        }
-    }
 };
 
 /// Some groups side by side.
 template <class T>
 class class_ends {
     using P = packet<T>;
+    using D = packet<double>;
 
 public:
     static constexpr index_t width = 64, padded = width + P::lanes;
@@ -145,15 +136,29 @@ public:
         sums.below.lo.store(far[1]);
         sums.finite.store(finite + j);
         reduced_exp<T>::template of<way::general>(x, at, scale_).value().store(e);
-        double const mantissa = static_cast<double>(asked_.mantissa);
+        alignas(64) double of_right[P::lanes], wide_e[P::lanes];
+        SOFTAX_VECTORIZED
         for (index_t l = 0; l < P::lanes; ++l) {
-            double const of_right = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
-            // A class of which nothing is asked may be at -inf.
-            loss[j + l] = (g.log[l] + g.log_low[l]) + (own_ > 0 ? own_ * of_right * mantissa : 0);
+            of_right[l] = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
+        }
+        SOFTAX_VECTORIZED
+        for (index_t l = 0; l < P::lanes; ++l) {
             below[j + l] = static_cast<double>(far[0][l]) + static_cast<double>(far[1][l]);
-            quotient[j + l] = static_cast<T>(g.quotient[l]);
+        }
+        SOFTAX_VECTORIZED
+        for (index_t l = 0; l < P::lanes; ++l) wide_e[l] = static_cast<double>(e[l]);
+        SOFTAX_VECTORIZED
+        for (index_t l = 0; l < P::lanes; ++l) quotient[j + l] = static_cast<T>(g.quotient[l]);
+        D const share = D::set(own_ * static_cast<double>(asked_.mantissa)), zero = D::set(0);
+        for (index_t l = 0; l < P::lanes; l += D::lanes) {
+            D const right_below = D::load(of_right + l), log = D::load(g.log + l) + D::load(g.log_low + l);
+            // A class of which nothing is asked may be at -inf.
+            (own_ > 0 ? madd(share, right_below, log) : log).store(loss + j + l);
             // Where the right class has most of the probability, what is missing keeps its digits.
-            less_one[j + l] = of_right == 0 ? g.less_one[l] : static_cast<double>(e[l]) * g.quotient[l] - 1;
+            D const near = D::load(g.less_one + l),
+                    far_off = madd(D::load(wide_e + l), D::load(g.quotient + l), D::set(-1));
+            D const kept = near - zero_where_equal(near, right_below, zero);
+            (kept + zero_where_equal(far_off, right_below, zero)).store(less_one + j + l);
         }
     }
 

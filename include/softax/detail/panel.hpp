@@ -160,13 +160,9 @@ private:
             index_t const live = std::min(columns_ - j, P::lanes);
             for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(j + l));
             logs.take(live, asked);
-            for (index_t l = 0; l < live; ++l) {
-                if constexpr (Form == form::logsumexp) {
-                    T const log = log_sum_of(logs.m[l], logs.log_of_sum(l), asked);
-                    y[j + l] = converted<E>(asked.has_extra() ? log : log + at_.floor[j + l]);
-                } else {
-                    log_[j + l] = -logs.log_as(l);
-                }
+            Form == form::logsumexp ? logs.take_sums(log_ + j, asked) : logs.take_negative(log_ + j);
+            for (index_t l = 0; l < live && Form == form::logsumexp; ++l) {
+                y[j + l] = converted<E>(asked.has_extra() ? log_[j + l] : log_[j + l] + at_.floor[j + l]);
             }
         }
     }

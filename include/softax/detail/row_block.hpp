@@ -121,11 +121,12 @@ private:
         logarithms<T> logs;
         for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(first + l));
         logs.take(live, asked_);
+        alignas(64) T results[P::lanes];
+        if constexpr (Form == form::logsumexp) logs.take_sums(results, asked_);
         for (index_t l = 0, r = first; l < live; ++l, ++r) {
             seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
             if constexpr (Form == form::logsumexp) {
-                T const result = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN()
-                                                 : log_sum_of(logs.m[l], logs.log_of_sum(l), asked_);
+                T const result = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN() : results[l];
                 y(0, r) = converted<E>(result);
                 seen_ = seen_ + P::set(result);
             } else {

@@ -66,7 +66,7 @@ private:
                 if constexpr (Form == form::logsumexp) {
                     spare_ = P::set(T(0));
                     if (max_lane(is_lowest) > 0) {
-                        P const left = some_left(which, n, p, std::min(live - p, P::lanes));
+                        P const left = some_left(which, is_lowest, n, p, std::min(live - p, P::lanes));
                         spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
                     }
                 }
@@ -92,18 +92,22 @@ private:
         seen_ = P::set(T(0));
     }
 
-    /// 1 for those of some groups from p on of which the mask leaves something.
-    static P some_left(mask<T> const& which, index_t n, index_t p, index_t some) noexcept {
-        alignas(64) T left[P::lanes] = {};
+    /// 1 for those of some groups from p on, of the lowest maximum, of which the mask leaves something.
+    static P some_left(mask<T> const& which, P is_lowest, index_t n, index_t p, index_t some) noexcept {
         if (which.column() == 1) {
             P any = P::set(T(0));
             auto const answers = mask<T>::of(which.where, T(1), T(0));
             for (index_t i = 0; i < n; ++i) any = max(any, answers(P::set(T(1)), i, p, some));
             return any;
         }
+        alignas(64) T left[P::lanes];
+        is_lowest.store(left);
         for (index_t k = 0; k < some; ++k) {
+            if (left[k] == 0) continue;
             bool const* const first = &which.where(0, p + k);
-            for (index_t i = 0; i < n && left[k] == 0; ++i) left[k] = static_cast<T>(first[i * which.row()]);
+            bool is_left = false;
+            for (index_t i = 0; i < n && !is_left; ++i) is_left = first[i * which.row()];
+            left[k] = static_cast<T>(is_left);
         }
         return P::load(left);
     }
@@ -179,9 +183,7 @@ private:
         logarithms<T> logs;
         logs.put(m, at, equal, others);
         logs.take(P::lanes, asked_);
-        for (index_t k = 0; k < P::lanes; ++k) {
-            result[k] = Form == form::logsumexp ? log_sum_of(logs.m[k], logs.log_of_sum(k), asked_) : -logs.log_as(k);
-        }
+        Form == form::logsumexp ? logs.take_sums(result, asked_) : logs.take_negative(result);
         P const log = P::load(result);
         seen_ = seen_ + log;
         if constexpr (Form == form::logsumexp) {
