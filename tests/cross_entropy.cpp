@@ -374,6 +374,27 @@ TEMPLATE_TEST_CASE("targets of any integer type and any strides", "[cross_entrop
     CHECK(softax::cross_entropy(view<float const>(x).slice(0, {.step = -1}), reversed)() == Approx(right));
 }
 
+TEST_CASE("a stream or a device stands where options do", "[cross_entropy][stream]") {
+    auto const x = random_logits<float>({40, 30}, 1);
+    auto const targets = random_targets<int>({40}, 30, false);
+    array<float> right(x.shape(), 0.0f);
+    auto const loss = softax::cross_entropy_with_gradient_into(right, x, targets, 1);
+    auto const is_same = [&](auto const& on) {
+        array<float> gradient(x.shape(), 7.0f), own = array<float>::scalar(7);
+        CHECK(softax::cross_entropy(x, targets, 1, on) == loss);
+        CHECK(softax::cross_entropy_with_gradient_into(gradient, x, targets, 1, on) == loss);
+        CHECK(gradient == right);
+        softax::cross_entropy_into(own, x, targets, 1, on);
+        CHECK(own == loss);
+        own = array<float>::scalar(7), gradient = array<float>(x.shape(), 7.0f);
+        softax::cross_entropy_into(softax::loss_and_gradient<float>{own, gradient}, x, targets, 1, on);
+        CHECK(own == loss);
+        CHECK(gradient == right);
+    };
+    is_same(softax::stream(softax::device::cpu, 3));
+    is_same(softax::device::cpu);
+}
+
 TEST_CASE("memory and threads change no bit", "[cross_entropy]") {
     for (index_list const& shape : std::vector<index_list>{{500, 300}, {60, 40, 70}}) {
         auto const x = random_logits<float>(shape, 1);

@@ -340,19 +340,76 @@ TEMPLATE_TEST_CASE("a group has the same bits along every axis, in every batch a
     }
 }
 
+/// All derivatives with some options: what each gives without threads it gives with them, also in place.
+template <class T>
+void require_same_on_threads(index_list const& shape, axes const& over, options o) {
+    auto const a = random_array<T>(shape, 1), g = random_array<T>(shape, 2), y = softax::softmax(a, over);
+    auto const r = softax::logsumexp(a, over);
+    auto const softmax_back = softax::softmax_vjp(y, g, over, o), log_back = softax::log_softmax_vjp(y, g, over, o),
+               log_along = softax::log_softmax_jvp(y, g, over, o), sum_back = softax::logsumexp_vjp(a, r, over, o),
+               sum_along = softax::logsumexp_jvp(a, g, over, o);
+    for (index_t const threads : {2, 3, 4, 7}) {
+        o.on = softax::stream(softax::device::cpu, threads);
+        INFO(shape[0] << " x " << shape.back() << " on " << threads);
+        CHECK(softax::softmax_vjp(y, g, over, o) == softmax_back);
+        CHECK(softax::log_softmax_vjp(y, g, over, o) == log_back);
+        CHECK(softax::log_softmax_jvp(y, g, over, o) == log_along);
+        CHECK(softax::logsumexp_vjp(a, r, over, o) == sum_back);
+        CHECK(softax::logsumexp_jvp(a, g, over, o) == sum_along);
+        auto in_place = g;
+        softax::softmax_vjp_into(in_place, y, in_place, over, o);
+        CHECK(in_place == softmax_back);
+    }
+}
+
 TEST_CASE("threads change no bit", "[gradient][stream]") {
-    softax::stream const four(softax::device::cpu, 4);
     for (auto const& [shape, axis] :
          {std::pair<index_list, index_t>{{300, 700}, 1}, {{700, 300}, 0}, {{8, 90, 300}, 1}}) {
-        auto const a = random_array<float>(shape, 1), g = random_array<float>(shape, 2);
-        options const on = {.on = four};
-        auto const y = softax::softmax(a, axis);
-        CHECK(softax::softmax_vjp(y, g, axis, on) == softax::softmax_vjp(y, g, axis));
-        CHECK(softax::log_softmax_jvp(y, g, axis, on) == softax::log_softmax_jvp(y, g, axis));
-        CHECK(softax::logsumexp_jvp(a, g, axis, on) == softax::logsumexp_jvp(a, g, axis));
-        auto const r = softax::logsumexp(a, axis);
-        CHECK(softax::logsumexp_vjp(a, r, axis, on) == softax::logsumexp_vjp(a, r, axis));
+        require_same_on_threads<float>(shape, axis, {});
     }
+}
+
+// Runs that are fewer than the threads are added up by all of them, chunk by chunk.
+TEMPLATE_TEST_CASE("threads that share a run change no bit", "[gradient][stream]", float, double, half, bfloat16) {
+    using T = TestType;
+    constexpr index_t least = index_t{1} << 16;
+    for (index_list const& shape : {index_list{least}, index_list{1, least + 1}, index_list{3, 2 * least + 511}}) {
+        require_same_on_threads<T>(shape, -1, {});
+        auto const mask = random_mask(shape, 3);
+        require_same_on_threads<T>(shape, -1, {.scale = 0.3, .where = mask});
+        array<bool> const one_answer({1}, true);
+        require_same_on_threads<T>(shape, -1, {.where = one_answer});
+    }
+    require_same_on_threads<T>({300, 500}, softax::all_axes, {});
+}
+
+TEST_CASE("a stream or a device stands where options do", "[gradient][stream]") {
+    softax::stream const s(softax::device::cpu, 3);
+    auto const a = random_array<float>({30, 50}, 1), g = random_array<float>({30, 50}, 2), y = softax::softmax(a, -1);
+    auto const r = softax::logsumexp(a, -1);
+    auto const is_same = [&](auto const& on) {
+        CHECK(softax::softmax_vjp(y, g, -1, on) == softax::softmax_vjp(y, g, -1));
+        CHECK(softax::softmax_jvp(y, g, -1, on) == softax::softmax_jvp(y, g, -1));
+        CHECK(softax::log_softmax_vjp(y, g, -1, on) == softax::log_softmax_vjp(y, g, -1));
+        CHECK(softax::log_softmax_jvp(y, g, -1, on) == softax::log_softmax_jvp(y, g, -1));
+        CHECK(softax::logsumexp_vjp(a, r, -1, on) == softax::logsumexp_vjp(a, r, -1));
+        CHECK(softax::logsumexp_jvp(a, g, -1, on) == softax::logsumexp_jvp(a, g, -1));
+        array<float> out(a.shape(), 7.0f), sums(r.shape(), 7.0f);
+        softax::softmax_vjp_into(out, y, g, -1, on);
+        CHECK(out == softax::softmax_vjp(y, g, -1));
+        softax::softmax_jvp_into(out, y, g, 0, on);
+        CHECK(out == softax::softmax_jvp(y, g, 0));
+        softax::log_softmax_vjp_into(out, y, g, -1, on);
+        CHECK(out == softax::log_softmax_vjp(y, g, -1));
+        softax::log_softmax_jvp_into(out, y, g, -1, on);
+        CHECK(out == softax::log_softmax_jvp(y, g, -1));
+        softax::logsumexp_vjp_into(out, a, r, -1, on);
+        CHECK(out == softax::logsumexp_vjp(a, r, -1));
+        softax::logsumexp_jvp_into(sums, a, g, -1, on);
+        CHECK(sums == softax::logsumexp_jvp(a, g, -1));
+    };
+    is_same(s);
+    is_same(softax::device::cpu);
 }
 
 TEMPLATE_TEST_CASE("logsumexp's derivatives are the softmax times what comes in", "[gradient]", float, double, half,

@@ -219,5 +219,29 @@ void cross_entropy_into(loss_and_gradient<L> const& out, A const& logits, I cons
     detail::write_row_major(out.gradient, [&](L* g) { detail::cross_entropy_of(out.loss, g, x, checked, o); });
 }
 
+// The same on a stream, or on the default stream of a device.
+
+template <viewable A, viewable I>
+auto cross_entropy(A const& logits, I const& targets, index_t axis, stream const& on) {
+    return cross_entropy(logits, targets, axis, cross_entropy_options{.on = on});
+}
+
+template <detail::writable Out, viewable A, viewable I>
+auto cross_entropy_with_gradient_into(Out&& gradient, A const& logits, I const& targets, index_t axis,
+                                      stream const& on) {
+    return cross_entropy_with_gradient_into(gradient, logits, targets, axis, cross_entropy_options{.on = on});
+}
+
+template <detail::writable Out, viewable A, viewable I>
+void cross_entropy_into(Out&& out, A const& logits, I const& targets, index_t axis, stream const& on) {
+    cross_entropy_into(out, logits, targets, axis, cross_entropy_options{.on = on});
+}
+
+template <class L, viewable A, viewable I>
+void cross_entropy_into(loss_and_gradient<L> const& out, A const& logits, I const& targets, index_t axis,
+                        stream const& on) {
+    cross_entropy_into(out, logits, targets, axis, cross_entropy_options{.on = on});
+}
+
 }  // namespace SOFTAX_ISA
 }  // namespace softax

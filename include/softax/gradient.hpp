@@ -8,62 +8,6 @@
 
 namespace softax {
 
-namespace detail {
-inline namespace SOFTAX_ISA {
-
-template <differentiable Out, class In>
-void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& g, axes const& over,
-                        options const& o) {
-    using T = compute_type<In>;
-    index_list const reduced = over.canonical(a.rank());
-    check_same_shape("g", g, reduced_shape(a.shape(), reduced, o.keepdims));
-    checked_options const checked(o, a.shape());
-    check_out(out, a.shape(), a);
-    if (shares_memory(g, out)) fail_overlap();
-    check_mask_apart(out, o);
-    auto factors = array<T>::uninitialized(g.shape());
-    copy(factors.data(), g.data(), tandem{g.shape(), factors.strides(), g.strides()});
-    for (T& f : factors) f *= static_cast<T>(o.scale);
-    run_on(o.on, [&](team* on) {
-        write_row_major(out, [&](Out* results) {
-            // Short groups are written in squares, for which a scratch in cache is the better place.
-            bool const is_short = results == nullptr || out.size() < 48 * factors.size();
-            gradient_setting<T> const by = {checked, on, is_short ? nullptr : place_in<T>(results, a.data())};
-            for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
-                gradient_call<T, T, Out> const c = {p, p, results + s.first_element, factors.data() + s.first_group};
-                apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);
-            });
-        });
-    });
-}
-
-template <differentiable Out, class In>
-void logsumexp_jvp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& t, axes const& over,
-                        options const& o) {
-    using T = compute_type<In>;
-    index_list const reduced = over.canonical(a.rank());
-    check_same_shape("t", t, a.shape());
-    checked_options const checked(o, a.shape());
-    index_list const shape = reduced_shape(a.shape(), reduced, o.keepdims);
-    check_out(out, shape, a);
-    check_out(out, shape, t);
-    check_mask_apart(out, o);
-    array<T> sums(shape, T(0));
-    run_on(o.on, [&](team* on) {
-        row_major_elements<Out> const ts(t);
-        gradient_setting<T> const by = {checked, on, nullptr};
-        for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
-            gradient_call<T, Out, T> const c = {p, ts.data() + s.first_element, nullptr, sums.data() + s.first_group};
-            apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
-        });
-    });
-    for (T& s : sums) s *= static_cast<T>(o.scale);
-    copy(out.data(), sums.data(), tandem{shape, out.strides(), sums.strides()});
-}
-
-}  // namespace SOFTAX_ISA
-}  // namespace detail
-
 inline namespace SOFTAX_ISA {
 
 /// scale y (g - sum(g y)) over axes: the gradient of <g, softmax(a, axes, options)> with respect to a, y being that softmax.
@@ -184,6 +128,68 @@ template <detail::writable Out, viewable A, viewable G>
 void logsumexp_jvp_into(Out&& out, A const& a, G const& t, axes const& over = all_axes,
                         options const& o = detail::no_options) {
     detail::logsumexp_jvp_into(detail::writing(out), detail::reading(a), detail::reading(t), over, o);
+}
+
+// The same on a stream, or on the default stream of a device.
+
+template <viewable Y, viewable G>
+auto softmax_vjp(Y const& y, G const& g, axes const& over, stream const& on) {
+    return softmax_vjp(y, g, over, options{.on = on});
+}
+
+template <viewable Y, viewable G>
+auto softmax_jvp(Y const& y, G const& t, axes const& over, stream const& on) {
+    return softmax_jvp(y, t, over, options{.on = on});
+}
+
+template <viewable Y, viewable G>
+auto log_softmax_vjp(Y const& y, G const& g, axes const& over, stream const& on) {
+    return log_softmax_vjp(y, g, over, options{.on = on});
+}
+
+template <viewable Y, viewable G>
+auto log_softmax_jvp(Y const& y, G const& t, axes const& over, stream const& on) {
+    return log_softmax_jvp(y, t, over, options{.on = on});
+}
+
+template <viewable A, viewable G>
+auto logsumexp_vjp(A const& a, G const& g, axes const& over, stream const& on) {
+    return logsumexp_vjp(a, g, over, options{.on = on});
+}
+
+template <viewable A, viewable G>
+auto logsumexp_jvp(A const& a, G const& t, axes const& over, stream const& on) {
+    return logsumexp_jvp(a, t, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable Y, viewable G>
+void softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over, stream const& on) {
+    softmax_vjp_into(out, y, g, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable Y, viewable G>
+void softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over, stream const& on) {
+    softmax_jvp_into(out, y, t, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable Y, viewable G>
+void log_softmax_vjp_into(Out&& out, Y const& y, G const& g, axes const& over, stream const& on) {
+    log_softmax_vjp_into(out, y, g, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable Y, viewable G>
+void log_softmax_jvp_into(Out&& out, Y const& y, G const& t, axes const& over, stream const& on) {
+    log_softmax_jvp_into(out, y, t, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable A, viewable G>
+void logsumexp_vjp_into(Out&& out, A const& a, G const& g, axes const& over, stream const& on) {
+    logsumexp_vjp_into(out, a, g, over, options{.on = on});
+}
+
+template <detail::writable Out, viewable A, viewable G>
+void logsumexp_jvp_into(Out&& out, A const& a, G const& t, axes const& over, stream const& on) {
+    logsumexp_jvp_into(out, a, t, over, options{.on = on});
 }
 
 }  // namespace SOFTAX_ISA

@@ -147,5 +147,55 @@ void for_probabilities(view<In const> const& a, index_list const& reduced, gradi
     });
 }
 
+template <differentiable Out, class In>
+void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& g, axes const& over,
+                        options const& o) {
+    using T = compute_type<In>;
+    index_list const reduced = over.canonical(a.rank());
+    check_same_shape("g", g, reduced_shape(a.shape(), reduced, o.keepdims));
+    checked_options const checked(o, a.shape());
+    check_out(out, a.shape(), a);
+    if (shares_memory(g, out)) fail_overlap();
+    check_mask_apart(out, o);
+    auto factors = array<T>::uninitialized(g.shape());
+    copy(factors.data(), g.data(), tandem{g.shape(), factors.strides(), g.strides()});
+    for (T& f : factors) f *= static_cast<T>(o.scale);
+    run_on(o.on, [&](team* on) {
+        write_row_major(out, [&](Out* results) {
+            // Short groups are written in squares, for which a scratch in cache is the better place.
+            bool const is_short = results == nullptr || out.size() < 48 * factors.size();
+            gradient_setting<T> const by = {checked, on, is_short ? nullptr : place_in<T>(results, a.data())};
+            for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
+                gradient_call<T, T, Out> const c = {p, p, results + s.first_element, factors.data() + s.first_group};
+                apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);
+            });
+        });
+    });
+}
+
+template <differentiable Out, class In>
+void logsumexp_jvp_into(view<Out> const& out, view<In const> const& a, view<Out const> const& t, axes const& over,
+                        options const& o) {
+    using T = compute_type<In>;
+    index_list const reduced = over.canonical(a.rank());
+    check_same_shape("t", t, a.shape());
+    checked_options const checked(o, a.shape());
+    index_list const shape = reduced_shape(a.shape(), reduced, o.keepdims);
+    check_out(out, shape, a);
+    check_out(out, shape, t);
+    check_mask_apart(out, o);
+    array<T> sums(shape, T(0));
+    run_on(o.on, [&](team* on) {
+        row_major_elements<Out> const ts(t);
+        gradient_setting<T> const by = {checked, on, nullptr};
+        for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
+            gradient_call<T, Out, T> const c = {p, ts.data() + s.first_element, nullptr, sums.data() + s.first_group};
+            apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
+        });
+    });
+    for (T& s : sums) s *= static_cast<T>(o.scale);
+    copy(out.data(), sums.data(), tandem{shape, out.strides(), sums.strides()});
+}
+
 }  // namespace SOFTAX_ISA
 }  // namespace softax::detail
