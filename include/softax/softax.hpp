@@ -28,6 +28,7 @@
 //   detail/logarithms   of several groups, side by side
 //   detail/groups       where groups lie, and which elements take part
 //   detail/row_max      the largest element of a row; rows that are moved, rows without a sum
+//   detail/outcome      what becomes of an element once the sum of its row is known
 //   detail/row_sums     the passes over a row
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/row_twice    for a row that caches do not keep
@@ -53,7 +54,8 @@
 //   detail/gradient_plan      the rules of derivatives, and their blocks of groups
 //   detail/gradient_left_classes  how many a mask leaves of a group
 //   detail/gradient_elements  their formulas in packets
-//   detail/gradient_kernels   sums and results of runs and of groups side by side
+//   detail/gradient_runs      sums and results of groups that are runs
+//   detail/gradient_columns   of groups side by side
 //   detail/gradient_blocks    every block to its kernel
 //   detail/gradient_class_sums   sums and logarithms of the groups of cross entropy
 //   detail/gradient_class_block  where some of its groups lie, and what they come to

@@ -34,10 +34,7 @@ public:
     bool row_output() const noexcept {
         return is_one_ && inner_.extent == 1 && (Form == form::logsumexp || element_.y == 1);
     }
-    bool row_mask() const noexcept {
-        bool const is_kept = Form != form::logsumexp || element_.extent <= longest_waiting<T>;
-        return is_kept && element_.where == 1;
-    }
+    bool row_mask() const noexcept { return element_.where == 1; }
     bool panel_mask() const noexcept {
         return inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
     }

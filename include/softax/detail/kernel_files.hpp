@@ -11,6 +11,7 @@
 #include "logarithms.hpp"
 #include "groups.hpp"
 #include "row_max.hpp"
+#include "outcome.hpp"
 #include "row_sums.hpp"
 #include "row.hpp"
 #include "row_twice.hpp"

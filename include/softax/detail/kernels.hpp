@@ -151,7 +151,7 @@ template <form Form>
 bool is_shared(partition const& p, call const& c, team const& on) noexcept {
     bool const is_row = p.reduce.size == 1 && p.inner.extent == 1 && p.reduce.at[0].x == 1;
     bool const is_run = Form == form::logsumexp || (is_row && p.reduce.at[0].y == 1);
-    bool const is_fit = !c.is_masked || (Form != form::logsumexp && is_row && p.reduce.at[0].where == 1);
+    bool const is_fit = !c.is_masked || (is_row && p.reduce.at[0].where == 1);
     return is_row && is_run && is_fit && p.count >= index_t{1} << 16 && p.outer.count() < on.threads();
 }
 

@@ -22,13 +22,16 @@ public:
     void operator()(row_step step) noexcept {
         if (first_ == end_) return;
         bool const is_left_out = step != row_step::maximum && is_empty_row(mask_, m(), asked_);
-        if (is_left_out && step == row_step::results) write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
+        if (is_left_out && step == row_step::results) write_left_out();
         if (is_left_out) return;
         switch (step) {
             case row_step::maximum:
                 return find_maximum();
             case row_step::sums:
-                return asked_.is_plain(m()) ? add<way::plain>() : add<way::general>();
+                if constexpr (Form == form::logsumexp) {
+                    if (mask_) return add<beside::own_masked>();
+                }
+                return add<beside::nothing>();
             case row_step::results:
                 return write();
         }
@@ -37,24 +40,43 @@ public:
 private:
     T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
 
-    /// Elements as the later steps take them: masked ones wait where the results will be.
-    T const* elements() const noexcept { return mask_ ? r_.y : r_.x; }
+    /// Elements as the later steps take them: masked ones wait where the results will be, if there is a place for all.
+    T const* elements() const noexcept { return mask_ && Form != form::logsumexp ? r_.y : r_.x; }
 
     /// A segment other than the first may end with less than a packet; the row before it makes up for that.
     void find_maximum() noexcept {
         bool const* const where = mask_ ? r_.where + first_ : nullptr;
-        r_.maxima[static_cast<std::size_t>(part_)] = take_row_max(r_.y + first_, r_.x + first_, end_ - first_, mask_,
-                                                                  where, asked_.is_scaled(), scaling<T>::of(asked_));
+        index_t const n = end_ - first_;
+        T& m = r_.maxima[static_cast<std::size_t>(part_)];
+        if (Form == form::logsumexp && mask_) {
+            m = masked_max(r_.x + first_, n, mask_, where);
+        } else {
+            m = take_row_max(r_.y + first_, r_.x + first_, n, mask_, where, asked_.is_scaled(), scaling<T>::of(asked_));
+        }
     }
 
-    template <way Way>
+    /// Of a row of which the mask leaves nothing, or only -inf.
+    void write_left_out() noexcept {
+        if constexpr (Form != form::logsumexp) return write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
+        if (part_ != 0) return;
+        bool const is_empty = std::find(r_.where, r_.where + r_.n, true) == r_.where + r_.n;
+        *r_.y = is_empty ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
+    }
+
+    template <beside Beside>
+    void add() noexcept {
+        asked_.is_plain(m()) ? add<way::plain, Beside>() : add<way::general, Beside>();
+    }
+
+    template <way Way, beside Beside>
     void add() noexcept {
         T const largest = m();
-        rows_beside<Form, T> const none = {};
+        rows_beside<Form, T> others = {};
         bool const is_twice = twice::takes(r_.y, r_.n, 1, r_.said);
         alignas(64) T e[chunk];
         for (index_t i = first_; i < end_; i += chunk) {
-            row_sums<Form, Way, beside::nothing, T> sums(largest, asked_, none);
+            if constexpr (Beside == beside::own_masked) others.which = mask_.shifted(i);
+            row_sums<Form, Way, Beside, T> sums(largest, asked_, others);
             sums.add(elements() + i, is_twice ? e : r_.y + i, 0, std::min(chunk, end_ - i));
             r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
         }

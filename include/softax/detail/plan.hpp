@@ -63,11 +63,10 @@ struct plan {
             chosen.inner_block = waiting_columns<T>(p);
             chosen.waiting = p.count * chosen.inner_block;
         }
-        // A row by itself is masked on its way to the output, if that has room, like those too long to wait; a block of rows has a
-        // scratch.
-        constexpr bool has_room = Form != form::logsumexp;
-        bool const is_masked = c.is_masked && chosen.where == place::direct && !(has_room && p.outer.size == 0);
-        bool const is_long = p.count > row_block<Form, T>::longest || !has_room;
+        // A row by itself is masked on its way to the output, or for logsumexp where it is read, like those too long to wait; a block
+        // of rows has a scratch.
+        bool const is_masked = c.is_masked && chosen.where == place::direct && p.outer.size > 0;
+        bool const is_long = p.count > row_block<Form, T>::longest;
         bool const is_between = is_long && p.count <= longest_waiting<T>;
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.

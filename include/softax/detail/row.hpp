@@ -12,6 +12,13 @@ inline constexpr index_t rows_waiting = 3;
 template <class T>
 inline constexpr index_t longest_waiting = (index_t{1} << 17) / static_cast<index_t>(sizeof(T));
 
+/// A row that is NaN but for what its mask leaves out: e[0, n) is made so, and what is returned leaves it so.
+template <form Form, class T>
+outcome<Form, T> masked_nan(T* e, bool const* where, index_t n, request<T> const& asked) noexcept {
+    write_nan<Form>(e, where, n);
+    return outcome<Form, T>::of_special(asked);
+}
+
 /// softmax, log_softmax or logsumexp of rows of n >= short_group elements of float or double, or of a half type, given a scratch.
 template <form Form, class E>
 class row {
@@ -55,9 +62,24 @@ private:
 
     /// The maximum of the row that comes next, which is masked or converted on its way to where it waits.
     void take_maximum(E const* x, E* y, bool const* where) noexcept {
+        if constexpr (Form == form::logsumexp && !is_converted) {
+            if (masks_own()) {
+                return take_masked(masked_max(x, n_, mask_, where));
+            }
+        }
         T* const to = room(scratch_[0], y);
         m_ = take_row_max(to, x, n_, mask_, where, asked_.is_scaled(), scaling<T>::of(asked_));
         is_left_out_ = is_spared(to, m_);
+    }
+
+    /// Whether a row is masked wherever it is read, having no place to wait: 1.2 times an unmasked one of 32,000 rather than 1.4
+    /// (AVX-512).
+    bool masks_own() const noexcept { return Form == form::logsumexp && mask_ && scratch_[0] == nullptr; }
+
+    /// The maximum of a row that is masked as it is read; of which nothing is left is as good as any.
+    void take_masked(T m) noexcept {
+        is_left_out_ = is_empty_row(mask_, m, asked_);
+        m_ = is_left_out_ ? T(0) : m;
     }
 
     /// Adds some rows up, and the rows beside them; how many. The first and the last of several are by themselves.
@@ -65,6 +87,10 @@ private:
         using enum beside;
         if (mask_) others_.which = which.from(1);
         if constexpr (Form == form::logsumexp) {
+            if (masks_own()) {
+                others_.which = which;
+                return rows == 1 ? add<own_masked>(x, y, which, 1) : add<own_and_next_masked>(x, y, which, rows - 1);
+            }
             if (rows == 1) return add<nothing>(x, y, which, 1);
             if (mask_) return add<next_masked>(x, y, which, rows - 1);
             constexpr beside which_next = is_converted ? next_moved : next;
@@ -98,7 +124,7 @@ private:
     /// Adds rows up as long as they are computed this way. What belongs to a row is local, so that it stays in registers.
     template <way Way, beside Beside>
     index_t add(lattice<E const> x, lattice<E> y, mask<T> const& which, index_t rows) noexcept {
-        constexpr bool is_moved = moves_next(Beside);
+        constexpr bool is_moved = moves_next(Beside), is_masked_as_read = reads_masked(Beside);
         request<T> const asked = asked_;
         auto others = others_;
         T m = m_;
@@ -108,12 +134,14 @@ private:
         do {
             T* const e = room(own, y.data);
             T const* from = e;
-            if constexpr (!is_converted && !is_moved) from = mask_ ? e : x.data;
-            others.next = is_moved || i + 1 < rows ? x.data + x.column : x.data;
+            if constexpr (!is_converted && !is_moved) from = mask_ && !is_masked_as_read ? e : x.data;
+            bool const has_next = is_moved || Beside == beside::own_and_next_masked || i + 1 < rows;
+            others.next = has_next ? x.data + x.column : x.data;
             others.next_moved = room(ahead, y.data + y.column);
             row_sums<Form, Way, Beside, E> sums(asked.pivot_of(m), asked, others);
             for (index_t k = 0; k < n; k += chunk) sums.add(from, e, k, std::min(n - k, chunk));
             auto terms = sums.terms();
+            if (is_masked_as_read && is_left_out) terms.count = 1;  // so that nothing is divided by 0
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
             if constexpr (Form == form::logsumexp) {
                 T const result = is_left_out ? std::numeric_limits<T>::quiet_NaN() : log_sum_of(terms, asked_);
@@ -128,8 +156,9 @@ private:
                 if ((is_nan || is_left_out) && mask_)
                     others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
             }
-            if constexpr (Beside != beside::nothing) m = max_lane(sums.next_m);
+            if constexpr (Beside != beside::nothing && Beside != beside::own_masked) m = max_lane(sums.next_m);
             if constexpr (masks_next(Beside)) is_left_out = is_spared(others.next_moved, m);
+            if constexpr (Beside == beside::own_and_next_masked) take_masked(m), is_left_out = is_left_out_, m = m_;
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
         } while (i < rows && asked.is_plain(asked.pivot_of(m)) == (Way == way::plain));

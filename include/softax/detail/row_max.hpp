@@ -87,6 +87,24 @@ T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where
     return max_lane(max(m0, m1));
 }
 
+/// The same without moving anything.
+template <class T>
+T masked_max(T const* x, index_t n, mask<T> const& which, bool const* where) noexcept {
+    using P = packet<T>;
+    constexpr index_t lanes = P::lanes;
+    P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
+    index_t i = 0;
+    for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        m0 = max(m0, which(P::load(x + i), where + i));
+        m1 = max(m1, which(P::load(x + i + lanes), where + i + lanes));
+    }
+    for (; i < n; i += lanes) {
+        index_t const live = std::min(n - i, lanes);
+        m0 = max(m0, which(P::load(x + i, live, x[i]), where + i, live));
+    }
+    return max_lane(max(m0, m1));
+}
+
 /// The largest element of a row as its kernel takes it: masked, or of a half type, it is moved to y[0, n) first.
 template <class T, class E>
 EIGEN_ALWAYS_INLINE T take_row_max([[maybe_unused]] T* y, E const* x, index_t n, mask<T> const& which,

@@ -4,61 +4,28 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// What becomes of an element once the sum of its row is known: from itself for log_softmax, from its exponential for softmax.
-template <form Form, class T>
-struct outcome {
-    scaling<T> scale;
-    packet<T> m, minus_log;
-
-    static outcome of(log_terms<T> const& g, request<T> const& asked) noexcept {
-        return of(g.m, log_as(g, asked), asked);
-    }
-    static outcome of(T m, T log, request<T> const& asked) noexcept {
-        return {scaling<T>::of(asked), packet<T>::set(m), packet<T>::set(-log)};
-    }
-
-    bool is_nan_everywhere() const noexcept { return is_nan(minus_log.first()); }
-
-    /// Of NaN and -inf as they are.
-    static outcome of_special(request<T> const& asked) noexcept {
-        return {scaling<T>::of(asked), packet<T>::set(T(0)), packet<T>::set(T(0))};
-    }
-
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept { return scale.log_softmax(x, m, minus_log); }
-};
-
-template <class T>
-struct outcome<form::softmax, T> {
-    quotient<T> by;
-
-    EIGEN_STRONG_INLINE static outcome of(log_terms<T> const& g, request<T> const&) noexcept {
-        return {quotient<T>::by(g.others)};
-    }
-
-    bool is_nan_everywhere() const noexcept { return is_nan(by.hi.first()); }
-
-    /// Of NaN and 0 as they are.
-    static outcome of_special(request<T> const&) noexcept { return {{packet<T>::set(T(1)), packet<T>::set(T(0))}}; }
-
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
-};
-
-/// A row that is NaN but for what its mask leaves out: e[0, n) is made so, and what is returned leaves it so.
-template <form Form, class T>
-outcome<Form, T> masked_nan(T* e, bool const* where, index_t n, request<T> const& asked) noexcept {
-    write_nan<Form>(e, where, n);
-    return outcome<Form, T>::of_special(asked);
-}
-
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
-/// be masked too, or converted, on its way to the scratch. Or a later row is asked for.
-enum class beside { nothing, next, next_masked, next_moved, both, both_masked, both_moved, later };
+/// be masked too, or converted, on its way to the scratch. Or a later row is asked for. Or the row is masked as it is read, by
+/// itself or with the next.
+enum class beside {
+    nothing,
+    next,
+    next_masked,
+    next_moved,
+    both,
+    both_masked,
+    both_moved,
+    later,
+    own_masked,
+    own_and_next_masked
+};
 
 constexpr bool masks_next(beside b) noexcept { return b == beside::next_masked || b == beside::both_masked; }
 constexpr bool moves_next(beside b) noexcept {
     return masks_next(b) || b == beside::next_moved || b == beside::both_moved;
 }
+constexpr bool reads_masked(beside b) noexcept { return b == beside::own_masked || b == beside::own_and_next_masked; }
 constexpr bool finishes_last(beside b) noexcept {
     return b == beside::both || b == beside::both_masked || b == beside::both_moved;
 }
@@ -69,7 +36,7 @@ struct rows_beside {
 
     E const* next;
     T* next_moved;
-    mask<T> which;  // of the next
+    mask<T> which;  // of the next, or of the row itself and those that follow
     T const* last;  // what its results are made from
     E* last_y;
     outcome<Form, T> result;
@@ -83,7 +50,8 @@ class row_sums {
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
     static constexpr bool is_finishing = finishes_last(Beside);
-    static constexpr bool takes_next = Beside != beside::nothing && Beside != beside::later;
+    static constexpr bool is_alone = Beside == beside::nothing || Beside == beside::own_masked;
+    static constexpr bool takes_next = !is_alone && Beside != beside::later;
 
 public:
     /// Where a lane starts.
@@ -114,14 +82,17 @@ public:
         index_t const end = i + n;
         for (; i + step <= end; i += step) {
             if constexpr (Beside == beside::later) {
-                ask_for(others_.next + i, others_.last_y + i);
-            } else if constexpr (Beside != beside::nothing) {
-                if constexpr (std::same_as<E, T>) {
-                    ask_for(others_.next + i + distance, e + i + distance);
-                } else {
-                    ask_for(others_.next + i + distance, is_finishing ? others_.last_y + i + distance : nullptr);
-                }
+                ask_for(others_.next + i);
+                ask_for_room(others_.last_y + i);
+            } else if constexpr (!is_alone) {
+                // Where something will be written: exponentials, or results if exponentials wait in a scratch and results do not
+                // go past the caches.
+                constexpr bool is_waiting = moves_next(Beside);
+                ask_for(others_.next + i + distance);
+                if constexpr (!is_waiting) ask_for_room(e + i + distance);
+                if (is_waiting && is_finishing && !others_.is_streamed) ask_for_room(others_.last_y + i + distance);
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
+                if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
@@ -150,11 +121,11 @@ private:
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    EIGEN_ALWAYS_INLINE static void ask_for(E const* x, E* y) noexcept {
-        for (index_t l = 0; l < step; l += line) {
-            prefetch(x + l);
-            if constexpr (Form == form::softmax) prefetch_to(y + l);
-        }
+    EIGEN_ALWAYS_INLINE static void ask_for(E const* x) noexcept {
+        for (index_t l = 0; l < step; l += line) prefetch(x + l);
+    }
+    EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {
+        for (index_t l = 0; l < step && Form == form::softmax; l += line) prefetch_to(y + l);
     }
 
     /// The next elements of every lane, in so many packets.
@@ -172,7 +143,7 @@ private:
         P own[Abreast], last[Abreast];
         SOFTAX_UNROLLED
         for (index_t k = 0; k < Abreast; ++k) {
-            own[k] = scale_.template factored<Way>(P::load(x + i + k * lanes));
+            own[k] = own_packet(x + i + k * lanes, i + k * lanes, lanes);
             P& m = r.next_m[(p + k) % 2];
             if constexpr (takes_next) m = max(m, next_packet(i + k * lanes, lanes));
             if constexpr (is_finishing) last[k] = P::load(others_.last + i + k * lanes);
@@ -196,7 +167,7 @@ private:
         for (index_t p = 0; p < packets && p * lanes < n; ++p, i += lanes) {
             index_t const live = std::min(n - p * lanes, lanes);
             // Lanes beyond the end repeat an element, so that nothing new comes in, and count nothing.
-            P const own = scale_.template factored<Way>(P::load(x + i, live, x[i]));
+            P const own = own_packet(x + i, i, live);
             add_terms(reduced_exp<T>::template of<Way>(own, at_, scale_), own, e + i, live, r.lane[p], r.equal);
             if constexpr (takes_next) next_m = max(next_m, next_packet(i, live));
             if constexpr (is_finishing) {
@@ -205,6 +176,16 @@ private:
                                       some);
             }
         }
+    }
+
+    /// What the mask says of the row that follows one masked as it is read.
+    EIGEN_ALWAYS_INLINE bool const* of_next() const noexcept { return &others_.which.where(0, 1); }
+
+    /// The first live lanes of this row from element i on, which lies at x, and one of them or -inf in the others.
+    EIGEN_ALWAYS_INLINE P own_packet(T const* x, [[maybe_unused]] index_t i, index_t live) const noexcept {
+        P const own = P::load(x, live, *x);
+        if constexpr (reads_masked(Beside)) return others_.which(own, others_.which.where.data + i, live);
+        return scale_.template factored<Way>(own);
     }
 
     /// The first live lanes of the next row, and one of them or -inf in the others.
@@ -216,6 +197,7 @@ private:
             masked.store(others_.next_moved + at, live);
             return masked;
         }
+        if constexpr (reads_masked(Beside)) return others_.which(x, of_next() + at, live);
         if constexpr (moves_next(Beside)) x.store(others_.next_moved + at, live);
         return scale_.template factored<Way>(x);
     }
