@@ -89,6 +89,8 @@ public:
             if (kept.at[k].where == 1) side_ = kept.take(k);
         }
         if (is_run) run_ = reduced_.take(reduced_.size - 1).extent;
+        rest_ = reduced_;
+        if (rest_.size > 0) last_ = rest_.take(rest_.size - 1);
         for_each_place(kept, *this);
     }
 
@@ -97,20 +99,33 @@ public:
         for (index_t j = 0; j < side_.extent; j += block) {
             index_t const groups = std::min(block, side_.extent - j);
             Y* const y = y_ + at.y + j * side_.y;
-            bool some_are_nan = false;
-            for (index_t k = 0; k < groups; ++k) some_are_nan |= is_nan(static_cast<T>(y[k * side_.y]));
-            if (!some_are_nan) continue;
-            live_finder live = {where_ + at.where + j, std::max(groups, run_), run_ > 1};
-            for_each_place(reduced_, live);
+            bool const* const where = where_ + at.where + j;
+            index_t nans = 0;
+            for (index_t k = 0; k < groups; ++k) nans += is_nan(static_cast<T>(y[k * side_.y]));
+            if (nans == 0) continue;
+            // A few are looked at one by one, many together.
+            bool const are_few = run_ == 1 && nans < 4;
+            live_finder live = {where, std::max(groups, run_), run_ > 1};
+            if (!are_few) for_each_place(reduced_, live);
             for (index_t k = 0; k < groups; ++k) {
-                bool const is_empty = !live.has(k) && is_nan(static_cast<T>(y[k * side_.y]));
-                if (is_empty) y[k * side_.y] = static_cast<Y>(-std::numeric_limits<T>::infinity());
+                if (!is_nan(static_cast<T>(y[k * side_.y]))) continue;
+                bool const is_left = are_few ? has_left(where + k) : live.has(k);
+                if (!is_left) y[k * side_.y] = static_cast<Y>(-std::numeric_limits<T>::infinity());
             }
         }
     }
 
 private:
     static constexpr index_t block = 64;
+
+    /// Whether the mask leaves something of one group.
+    bool has_left(bool const* where) const noexcept {
+        bool is_left = false;
+        for_each_place(rest_, [&](walked_axis const& at) {
+            for (index_t i = 0; i < last_.extent; ++i) is_left |= where[at.where + i * last_.where];
+        });
+        return is_left;
+    }
 
     /// What a mask leaves of some groups whose elements lie side by side in it, or of one whose elements are runs.
     struct live_finder {
@@ -139,8 +154,8 @@ private:
 
     Y* y_;
     bool const* where_;
-    walked_axes reduced_;
-    walked_axis side_ = {1, 0, 0, 0};
+    walked_axes reduced_, rest_;  // the latter without the last axis
+    walked_axis side_ = {1, 0, 0, 0}, last_ = {1, 0, 0, 0};
     index_t run_ = 1;
 };
 
