@@ -34,6 +34,10 @@ struct source {
     }
 };
 
+/// Rows of so many elements that lie so near to one another are taken for one run.
+template <class T>
+inline constexpr index_t dense_row = 1024 / static_cast<index_t>(sizeof(T));
+
 /// The rows of an input, masked or converted, and kept where what comes after reads it. Masked again there instead they would
 /// take 1.1 (AVX-512) to 1.6 (AVX2) times as long.
 template <class T, class In, class Mask>
@@ -58,6 +62,9 @@ struct moved_source {
 
     EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
         prefetch(x.data + rows * x.row + j);
+        // Where they are written, if rows follow one another: (100,1000,8) over axis 1 takes 1.39 times an unmasked call rather than
+        // 1.55. Rows far apart take 1.3 rather than 1.25 with it.
+        if (kept.row <= dense_row<T>) prefetch_to(kept.data + rows * kept.row + j);
         if (j % 64 == 0) which.ask_for(rows, j);
     }
 
@@ -145,21 +152,24 @@ private:
     template <class Source>
     void find(Source const& x, index_t rows, index_t columns) noexcept {
         index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) take(x, rows, j, P::lanes);
-        if (j == columns) return;
-        auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
-        take(x, rows, at, live);
+        P below = lowest_below_;
+        for (; j + P::lanes <= columns; j += P::lanes) take(x, rows, j, P::lanes, below);
+        if (j < columns) {
+            auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
+            take(x, rows, at, live, below);
+        }
+        lowest_below_ = below;
     }
 
     template <class Source>
-    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes) noexcept {
+    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes, P& below) noexcept {
         P largest = P::load(m_ + j);
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step()) {
             if (is_large_) x.ask_for(8, j);
             largest = max(largest, x(j, lanes));
         }
-        if constexpr (requires { x.lowest_below; }) lowest_below_ = max(lowest_below_, x.lowest_below);
+        if constexpr (requires { x.lowest_below; }) below = max(below, x.lowest_below);
         largest.store(m_ + j, s_.fold > 1 ? lanes : P::lanes);
     }
 
