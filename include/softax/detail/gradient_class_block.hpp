@@ -124,8 +124,16 @@ struct class_block {
     /// Elements of a gradient in a scratch that a mask leaves out: there is something but 0 where a group is NaN, or a share is spread
     /// and kernels could not know over which.
     void clear_left_out(T* g, piece const& of, index_t next_class, index_t next_group) const noexcept {
-        if ((c.shares.smoothing == 0 || is_dead_known) && !run_nan_search(ends.quotient + of.j, of.groups)) return;
-        mask_filler(g, c.where + of.at.where, axes_of(of, next_class, next_group), T(0));
+        if (c.shares.smoothing > 0 && !is_dead_known) {
+            return void(mask_filler(g, c.where + of.at.where, axes_of(of, next_class, next_group), T(0)));
+        }
+        for (index_t k = 0; k < of.groups; ++k) {
+            if (!is_nan(ends.quotient[of.j + k])) continue;
+            bool const* const left = c.where + of.at.where + k * places.along.where;
+            for (index_t i = 0; i < c.classes; ++i) {
+                if (!left[i * places.classes.where]) g[i * next_class + k * next_group] = T(0);
+            }
+        }
     }
 
     /// The element of a gradient that is its target's; all of them where the target is ignored.

@@ -30,15 +30,17 @@ inline index_t count_run(bool const* w, index_t n) noexcept {
     return count;
 }
 
-/// The same in each of eight columns of n rows.
-inline void count_eight(index_t* counts, bool const* w, index_t row, index_t n) noexcept {
-    std::fill_n(counts, 8, index_t{0});
+/// The same in each of 8 * words columns of n rows, words <= 8: whole cache lines of them, since rows may be pages apart.
+inline void count_columns(index_t* counts, bool const* w, index_t row, index_t n, index_t words) noexcept {
+    std::fill_n(counts, 8 * words, index_t{0});
     for (index_t i = 0; i < n;) {
-        std::uint64_t bytes = 0;
-        for (index_t const end = std::min(n, i + 255); i < end; ++i) bytes += eight_answers(w + i * row);
-        unsigned char each[8];
-        std::memcpy(each, &bytes, 8);
-        for (index_t l = 0; l < 8; ++l) counts[l] += each[l];
+        std::uint64_t bytes[8] = {};
+        for (index_t const end = std::min(n, i + 255); i < end; ++i) {
+            for (index_t k = 0; k < words; ++k) bytes[k] += eight_answers(w + i * row + 8 * k);
+        }
+        unsigned char each[64];
+        std::memcpy(each, bytes, sizeof each);
+        for (index_t l = 0; l < 8 * words; ++l) counts[l] += each[l];
     }
 }
 
@@ -53,8 +55,9 @@ inline void count_left(index_t* left, bool const* w, walked_axis const& classes,
         } else if (next == 1) {
             left[k] = count_run(w + k * group, classes.extent);
         } else if (group == 1 && k + 8 <= groups.extent) {
-            count_eight(left + k, w + k, next, classes.extent);
-            k += 7;
+            index_t const words = std::min((groups.extent - k) / 8, index_t{8});
+            count_columns(left + k, w + k, next, classes.extent, words);
+            k += 8 * words - 1;
         } else {
             left[k] = 0;
             for (index_t i = 0; i < classes.extent; ++i) left[k] += w[k * group + i * next];
