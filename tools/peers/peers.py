@@ -4,7 +4,8 @@ Compiles the shims, starts one process for each number of threads (libraries fix
 prints a table as cells come in. A full run (no option that leaves something out) also writes
 docs/performance/<machine>.json and redraws tables and plots; `--report` redraws from what is there.
 
-    ./tools/run peers                                      everything, about twenty minutes
+    ./tools/run peers                                      everything, about half an hour
+    ./tools/run peers --family                             the other functions and masks alone, beside PyTorch
     ./tools/run peers --quick --only '4096' --types float32 --threads 1
 """
 
@@ -15,18 +16,15 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 from importlib import metadata
 from pathlib import Path
 
 import cells
+import family
 import measure
 import report
+from shims import FLAGS, HERE, ROOT, compile_shims
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-BUILD = ROOT / "build" / "peers"
-FLAGS = {"O2": ["-O2"], "v3": ["-O3", "-march=x86-64-v3"], "native": ["-O3", "-march=native"]}
 PEERS = ("torch", "onnxruntime", "openvino", "onednn", "jax", "mlx", "eigen")
 
 
@@ -43,67 +41,18 @@ def arguments():
     parser.add_argument("--include", default=str(ROOT / "include"), metavar="FOLDER", help="another version of softax")
     parser.add_argument("--no-sweeps", action="store_true", help="the grid alone")
     parser.add_argument("--json", metavar="FILE", help="write what was measured there too")
+    parser.add_argument("--family", action="store_true", help="the other functions and masks, beside PyTorch, and no more")
     parser.add_argument("--report", action="store_true", help="measure nothing, redraw tables and plots")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     everything = vars(parser.parse_args([]))
     # Only what leaves nothing out may stand for the machine.
-    options.is_full = all(vars(options)[name] == value for name, value in everything.items() if name != "json")
+    free = ("json", "family")
+    options.is_full = all(vars(options)[name] == value for name, value in everything.items() if name not in free)
     for name in ("types", "variants", "peers"):
         setattr(options, name, [v for v in getattr(options, name).split(",") if v])
     options.threads = [int(t) for t in options.threads.split(",")]
     return options
-
-
-# ---- what is compiled -----------------------------------------------------------------------------------------------
-
-
-def compile_shim(name, flags, include, libraries=()):
-    """The shim of that name, compiled anew if its source, a header or the command changed."""
-    target, source = BUILD / f"shim-{name}.so", HERE / "shim.cpp"
-    places = ["/usr/include/eigen3", "/usr/local/include/eigen3", "/opt/homebrew/include/eigen3", "/usr/include"]
-    eigen = next(place for place in places if Path(place, "Eigen/Core").exists())
-    command = [
-        os.environ.get("CXX", "c++"),
-        "-std=c++20",
-        "-shared",
-        "-fPIC",
-        "-fvisibility=hidden",
-        "-pthread",
-        *flags,
-        f"-I{include}",
-        "-isystem",
-        eigen,
-        str(source),
-        *libraries,
-        "-o",
-        str(target),
-    ]
-    stamp = target.with_suffix(".command")
-    if stamp.exists() and stamp.read_text() == "\n".join(command):
-        newest = max(path.stat().st_mtime for path in (source, *Path(include).rglob("*.hpp")))
-        if newest <= target.stat().st_mtime:
-            return str(target)
-    print(f"compiling {target.name}: {' '.join(flags)}", file=sys.stderr, flush=True)
-    stamp.unlink(missing_ok=True)
-    subprocess.run(command, check=True)
-    stamp.write_text("\n".join(command))
-    return str(target)
-
-
-def compile_shims(options):
-    shims = {name: compile_shim(name, FLAGS[name], options.include) for name in options.variants}
-    if "onednn" in options.peers:
-        shims["onednn"] = compile_shim("onednn", ["-O2", "-DPEERS_ONEDNN"], HERE, ["-ldnnl"])
-    if "torch" in options.peers:
-        torch = Path(sysconfig.get_paths()["purelib"]) / "torch"
-        shims["torch"] = compile_shim(
-            "torch",
-            ["-O2", "-DPEERS_TORCH", "-isystem", str(torch / "include")],
-            HERE,
-            [f"-L{torch / 'lib'}", "-ltorch_cpu", "-lc10"],
-        )
-    return shims
 
 
 # ---- who is measured where ------------------------------------------------------------------------------------------
@@ -238,23 +187,36 @@ def show(record):
     print(f"{'':38} peer/ours: {ratios}   ULP {worst:.2f}", flush=True)
 
 
+def measure_family(options):
+    """All functions beside PyTorch, with and without a mask; kept if nothing was left out."""
+    seconds = 0.05 if options.quick else 0.25
+    records = family.run(options.types, options.only, options.include, seconds, environment(1))
+    if options.is_full:
+        data = header() | {"records": records}
+        report.save(ROOT / "docs" / "performance" / f"family-{data['machine']['kind']}.json", data)
+
+
+def header():
+    return {"measured": datetime.date.today().isoformat(), "machine": machine(), "versions": versions(), "flags": FLAGS}
+
+
 def main():
     options = arguments()
     if options.worker:
         return work(options)
     if options.report:
         return report.write(ROOT)
-    data = {
-        "measured": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "versions": versions(),
-        "flags": FLAGS,
-        "cells": [],
-        "absent": {},
-        "hard": {},
-        "sweeps": {},
-        "dense": {},
-    }
+    if "torch" in options.peers:
+        measure_family(options)
+    if not options.family:
+        measure_softmax(options)
+    if options.is_full:
+        report.write(ROOT)
+
+
+def measure_softmax(options):
+    """softmax beside all peers, for each number of threads; kept if nothing was left out."""
+    data = header() | {"cells": [], "absent": {}, "hard": {}, "sweeps": {}, "dense": {}}
 
     def receive(record):
         what = record.pop("what")
@@ -283,7 +245,6 @@ def main():
         report.save(Path(options.json), data)
     if options.is_full:
         report.save(ROOT / "docs" / "performance" / f"{data['machine']['kind']}.json", data)
-        report.write(ROOT)
 
 
 if __name__ == "__main__":

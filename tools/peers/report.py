@@ -223,9 +223,10 @@ def save(path, data):
     path.write_text(text + "\n")
 
 
-def newest(folder):
-    """The results measured last."""
-    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+def newest(folder, kind=""):
+    """The results measured last, of softax beside all peers, or of another kind by the beginning of its name."""
+    paths = [path for path in folder.glob("*.json") if path.name.startswith("family-") == (kind == "family-")]
+    found = [json.loads(path.read_text()) for path in paths]
     if not found:
         raise SystemExit(f"no results in {folder}: run ./tools/run peers first")
     return max(found, key=lambda data: data["measured"])
@@ -295,9 +296,8 @@ def kinds_block(data):
     return "Geometric mean (least cell) of the fastest peer / ours, float32.\n\n" + table(head, lines)
 
 
-def machine_block(data):
+def machine_lines(data):
     m, v = data["machine"], data["versions"]
-    disturbed = sum(r["others"] >= 0.1 for r in data["cells"])
     caches = ", ".join(f"{k} {size}" for k, size in m["caches"].items() if size)
     flags = "; ".join(f"{name}: `{' '.join(f)}`" for name, f in data["flags"].items())
     lines = [
@@ -308,10 +308,15 @@ def machine_block(data):
         f"JAX {v['jax']}, MLX {v['mlx']}, oneDNN {v['onednn']} (Debian's), "
         f"Eigen {v['eigen']}, NumPy {v['numpy']}; {v['compiler']}",
         f"- **softax**: commit {v['commit']}" + (" with changes" if v["changed"] else "") + f"; {flags}",
-        f"- **measured**: {data['measured']}; {disturbed} of {len(data['cells'])} lines while another program took a "
-        "tenth or more of a processor that was measured on",
+        f"- **measured**: {data['measured']}",
     ]
     return "\n".join(lines)
+
+
+def machine_block(data):
+    disturbed = sum(r["others"] >= 0.1 for r in data["cells"])
+    of_cells = f"; {disturbed} of {len(data['cells'])} lines while another program took a tenth or more of a processor"
+    return machine_lines(data) + of_cells + " that was measured on"
 
 
 def times_of(record, columns):
@@ -421,13 +426,14 @@ def fill(page, found):
 
 def write(root):
     """Redraws the page and the plots from the results measured last."""
+    import family
     import plots
 
     folder = root / "docs" / "performance"
     data = newest(folder)
     data["summary"] = summary(data)
     page = root / "docs" / "performance.md"
-    page.write_text(fill(page.read_text(), blocks(data)))
+    page.write_text(fill(page.read_text(), blocks(data) | family.blocks(family.newest(folder))))
     for name, draw in plots.PLOTS.items():
         draw(data, folder / name)
     print(f"written: {page.relative_to(root)} and {', '.join(plots.PLOTS)} beside the results")
