@@ -235,6 +235,30 @@ TEMPLATE_TEST_CASE("through joint axes", "[place]", float, double, softax::half)
     SUCCEED();
 }
 
+// Some groups side by side, many times over: moved in squares of packets, what is left at their edges in parts of squares.
+TEMPLATE_TEST_CASE("through narrow inner extents", "[place]", float, double, softax::half) {
+    std::mt19937 random(7);
+    for (index_t const n : {3, 10, 17, 48, 50, 100}) {
+        for (index_t const outer : {1, 5, 16, 17, 40}) {
+            for (index_t inner = 1; inner <= 20; inner += is_slow_build ? 6 : 1) {
+                auto const a = rows<TestType>(outer * inner, n, random);
+                auto const x = array<TestType>(view<TestType const>(a).reshape({outer, inner, n}).permute({0, 2, 1}));
+                for (form const f : forms) {
+                    auto const alone = each_alone(f, a);
+                    auto const y = run<TestType>(f, x, 1);
+                    if (f == form::logsumexp) {
+                        require_same(alone, y.data(), 1, 1, text_of(f, n, "narrow, inner", inner));
+                    } else {
+                        auto const back = array<TestType>(view(y).permute({0, 2, 1}));
+                        require_same(alone, back.data(), n, 1, text_of(f, n, "narrow, inner", inner));
+                    }
+                }
+            }
+        }
+    }
+    SUCCEED();
+}
+
 TEMPLATE_TEST_CASE("through four axes", "[place]", float, double) {
     std::mt19937 random(6);
     for (index_t const n : {6, 12, 24, 60, 120, 210, 1560}) {
