@@ -139,17 +139,17 @@ void loss_into(operands<T>& o, at::Tensor const& loss) {
     o.theirs_reduced.data()[0] = static_cast<T>(loss.template item<double>());
 }
 
-/// The gradient of the mean loss, step by step.
+/// The gradient of the sum of the losses, step by step; that of their mean would be too small for half types.
 template <class T>
 void class_gradient(operands<T>& o) {
     at::Tensor const log = at::_log_softmax(o.logits, 1, false), one = at::ones({}, log.options());
     at::Tensor back;
     if (o.of.inner() == 1) {
-        auto const [loss, total] = at::nll_loss_forward(log, o.targets_there, {}, at::Reduction::Mean, -100);
-        back = at::nll_loss_backward(one, log, o.targets_there, {}, at::Reduction::Mean, -100, total);
+        auto const [loss, total] = at::nll_loss_forward(log, o.targets_there, {}, at::Reduction::Sum, -100);
+        back = at::nll_loss_backward(one, log, o.targets_there, {}, at::Reduction::Sum, -100, total);
     } else {
-        auto const [loss, total] = at::nll_loss2d_forward(log, o.targets_there, {}, at::Reduction::Mean, -100);
-        back = at::nll_loss2d_backward(one, log, o.targets_there, {}, at::Reduction::Mean, -100, total);
+        auto const [loss, total] = at::nll_loss2d_forward(log, o.targets_there, {}, at::Reduction::Sum, -100);
+        back = at::nll_loss2d_backward(one, log, o.targets_there, {}, at::Reduction::Sum, -100, total);
     }
     at::Tensor out = o.at_out.view(o.logits.sizes());
     at::_log_softmax_backward_data_out(out, back, log, 1, log.scalar_type());
@@ -217,7 +217,9 @@ std::vector<function<T>> functions() {
         {"cross_entropy_with_gradient",
          false,
          [](O o, S s) {
-             softax::cross_entropy_with_gradient_into(o.ours, o.a, o.targets, o.of.axis, of_classes(s, 0));
+             softax::cross_entropy_options of_sum = of_classes(s, 0);
+             of_sum.reduction = softax::reduction::sum;
+             softax::cross_entropy_with_gradient_into(o.ours, o.a, o.targets, o.of.axis, of_sum);
          },
          {class_gradient<T>}},
     };
