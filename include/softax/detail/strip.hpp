@@ -102,6 +102,7 @@ private:
         }
         alignas(64) T left[P::lanes];
         is_lowest.store(left);
+        std::fill(left + some, left + P::lanes, T(0));  // no groups
         for (index_t k = 0; k < some; ++k) {
             if (left[k] == 0) continue;
             bool const* const first = &which.where(0, p + k);
