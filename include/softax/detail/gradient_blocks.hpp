@@ -16,7 +16,7 @@ public:
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
-          where_(c.where && !is_mask_fit() ? p.block_groups() * p.groups.count : 0) {}
+          where_(c.where && !p.is_mask_fit() ? p.block_groups() * p.groups.count : 0) {}
 
     void operator()(index_t first, index_t last) {
         for (index_t b = first; b < last; ++b) run(p_.block(b));
@@ -30,7 +30,7 @@ public:
 
 private:
     void run(gradient_block const& b) {
-        if (c_.where && !is_mask_fit()) mask_mover(where_.data(), c_.where + b.where, packed(b));
+        if (c_.where && !p_.is_mask_fit()) mask_mover(where_.data(), c_.where + b.where, packed(b));
         p_.is_staged ? run_staged(b) : run_direct(b);
     }
 
@@ -62,15 +62,13 @@ private:
         T* const sums = c_.sums ? c_.sums + b.first_group : nullptr;
         gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums,       n,    groups,
                                           row, column, row, column,        neighbours, ahead};
-        if (c_.where && is_mask_fit()) {
+        if (c_.where && p_.is_mask_fit()) {
             walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
             tile.where = c_.where + b.where;
             tile.where_row = p_.groups.reduce.at[0].where, tile.where_column = group.where;
         }
         return tile;
     }
-
-    bool is_mask_fit() const noexcept { return p_.is_mask_fit(); }
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
     /// side.
