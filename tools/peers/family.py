@@ -24,15 +24,20 @@ def compile_program(dtype, include):
     return shims.compile_one(f"family-{dtype}", "family.cpp", flags, include, library)
 
 
+def bind_to_one():
+    """In the child, before it becomes the program."""
+    measure.pin(1, os.sched_getaffinity(0))
+
+
 def run(types, only, include, seconds, environment):
     """The records of those types, shown as they come."""
     records = []
     with ThreadPoolExecutor(2) as pool:
         programs = dict(zip(types, pool.map(lambda t: compile_program(t, include), types), strict=True))
     for dtype, program in programs.items():
-        bound = lambda: measure.pin(1, os.sched_getaffinity(0))  # noqa: E731  in the child, before the program
         command = [program, str(seconds), only]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=bound) as process:
+        own = {"env": environment, "preexec_fn": bind_to_one}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **own) as process:
             for line in process.stdout:
                 record = json.loads(re.sub(r'"apart": -?(nan|inf)', r'"apart": Infinity', line)) | {"type": dtype}
                 records.append(checked(record))
