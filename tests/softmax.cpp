@@ -3,6 +3,7 @@
 #include <softax/softmax.hpp>
 
 #include "catch.hpp"
+#include "once/kernels.hpp"
 
 #include <array>
 #include <cmath>
