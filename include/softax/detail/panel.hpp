@@ -40,27 +40,50 @@ public:
         if constexpr (std::same_as<E, T>) {
             if (scratch_.data == nullptr) e = y;
         }
+        bool const is_moved = !std::same_as<E, T> || (which && !masks_as_read<Form, E>);
         rows_at<T const> from = {e.data, e.row};
         if constexpr (std::same_as<E, T>) {
-            if (!which) from = x;
+            if (!is_moved) from = x;
         }
         y_ahead_ = e.row;
         panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
-        if (which) {
-            maxima.find(moved_source<T, E, mask<T>>{x, which.folded(fold_), e});
-            if (!asked.has_extra()) maxima.spare_empty_columns(which.folded(fold_), at_.shift);
-        } else if constexpr (!std::same_as<E, T>) {
-            P const factor = P::set(std::exchange(asked.factor, T(1)));
-            maxima.find(moved_source<T, E, multiplied<T>>{x, {{}, factor}, e});
+        mask<T> const folded = which.folded(fold_);
+        if constexpr (masks_as_read<Form, E>) {
+            if (which) {
+                scale_ = scaling<T>::of(asked);
+                masked_source<way::plain, T> const plain = {x, folded, scale_};
+                masked_source<way::general, T> const general = {x, folded, scale_};
+                maxima.find(plain);
+                if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
+                take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
+                return finish<Form>(from, e, y, asked);
+            }
+        }
+        if constexpr (!masks_as_read<Form, E>) {
+            if (which) {
+                maxima.find(moved_source<T, E, mask<T>>{x, folded, e});
+                if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
+            }
+        }
+        if constexpr (!std::same_as<E, T>) {
+            if (!which) {
+                P const factor = P::set(std::exchange(asked.factor, T(1)));
+                maxima.find(moved_source<T, E, multiplied<T>>{x, {{}, factor}, e});
+            }
         }
         scale_ = scaling<T>::of(asked);
         source<way::plain, T> const plain = {from, scale_};
         source<way::general, T> const general = {from, scale_};
-        if (std::same_as<E, T> && !which) asked.is_scaled() ? maxima.find(general) : maxima.find(plain);
+        if (!is_moved) asked.is_scaled() ? maxima.find(general) : maxima.find(plain);
         take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
-        finish<Form>(plain, e, y, asked);
-        if (is_streamed_) end_streaming();
+        finish<Form>(from, e, y, asked);
     }
+
+    /// Whether masked elements are masked in both passes over them, rather than kept between: softmax of 1,000 rows of 64 columns takes
+    /// 1.2 times an unmasked call rather than 1.3, logsumexp of 4,096 rows of 1,024 columns 1.28 rather than 1.42 (AVX-512; AVX2 1.4 to
+    /// 1.9 rather than 1.2 to 1.4).
+    template <form Form, class E>
+    static constexpr bool masks_as_read = std::same_as<E, T> && Form != form::log_softmax && sizeof(P) == 64;
 
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
     void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
@@ -119,9 +142,8 @@ private:
         if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
     }
 
-    template <form Form, way Way>
-    EIGEN_ALWAYS_INLINE void add_packet(source<Way, T> x, rows_at<T> y, index_t rows,
-                                        place_of_sums const& at) noexcept {
+    template <form Form, class Source>
+    EIGEN_ALWAYS_INLINE void add_packet(Source x, rows_at<T> y, index_t rows, place_of_sums const& at) noexcept {
         auto const pivot = at_.of_packet(at.column);
         T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
         T* const equal = sums_.equal + at.column;
@@ -133,7 +155,7 @@ private:
         for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
             P const value = x(at.column, at.lanes);
-            auto const e = reduced_exp<T>::template of<Way>(value, pivot, x.scale);
+            auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {
                 e.value().store(to, at.lanes);
                 sum.add_below(e.value());
@@ -175,8 +197,8 @@ private:
         }
     }
 
-    template <form Form, class Source, class E>
-    void finish(Source const& x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
+    template <form Form, class E>
+    void finish(rows_at<T const> x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
         if (Form == form::softmax && asked.has_extra()) add_extras(asked);
         if (!asked.has_extra()) {
             // What a mask leaves nothing of has the logarithm of 0.
@@ -202,8 +224,10 @@ private:
         bool const is_log = Form == form::log_softmax;
         panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        results.write(x, e, y, {rows, flat_});
-        if (rest > 0) results.write(x.rows(rows, 1), {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
+        source<way::plain, T> const from = {x, scale_};
+        results.write(from, e, y, {rows, flat_});
+        if (rest > 0) results.write(from.rows(rows, 1), {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
+        if (is_streamed_) end_streaming();
     }
 
     static constexpr index_t lane_rows = 8;

@@ -51,8 +51,7 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
-        if (is_panel && (is_half_type<In> || (c.is_masked && Form == form::logsumexp)))
-            chosen.waiting = p.count * chosen.inner_block;
+        if (is_panel && must_wait<Form, In>(c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
@@ -91,6 +90,13 @@ private:
     template <class T>
     static index_t few_of(index_t count, index_t some) noexcept {
         return std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / count, index_t{1}, some);
+    }
+
+    /// Whether the elements of a panel are kept in a scratch, having no place in the results.
+    template <form Form, class In>
+    static constexpr bool must_wait(bool is_masked) noexcept {
+        constexpr bool keeps = Form == form::logsumexp && !panel<compute_type<In>>::template masks_as_read<Form, In>;
+        return is_half_type<In> || (is_masked && keeps);
     }
 
     /// Columns of a panel whose exponentials wait in a scratch; fewer where even a third-level cache would not keep them.
@@ -174,11 +180,10 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
-        bool const must_wait = is_half || (c.is_masked && Form == form::logsumexp);
+        bool const is_kept = must_wait<Form, In>(c.is_masked);
         index_t columns = std::min(p.inner.extent, width);
-        if (must_wait) columns = is_half ? packed_columns<T>(p) : waiting_columns<T>(p);
-        bool const is_direct =
-            fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!must_wait || can_wait<T>(p));
+        if (is_kept) columns = is_half ? packed_columns<T>(p) : waiting_columns<T>(p);
+        bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!is_kept || can_wait<T>(p));
         bool const is_read = reads || (is_half && fit.fills_packets(columns));
         if (is_read && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
         if (is_moved_through && fit.panel_output() && !is_small)
