@@ -64,33 +64,6 @@ struct gradient_tile {
     }
 };
 
-/// The first n lanes from memory, converted; the others are 0.
-template <class T, class E>
-EIGEN_STRONG_INLINE packet<T> fetch(E const* p, index_t n) noexcept {
-    using P = packet<T>;
-    if constexpr (std::same_as<E, T>) {
-        return P::load(p, n, T(0));
-    } else {
-        if (n == P::lanes) return P::load(p);
-        alignas(64) E some[P::lanes] = {};
-        for (index_t l = 0; l < n; ++l) some[l] = p[l];
-        return P::load(some);
-    }
-}
-
-/// The first n lanes to memory, converted.
-template <class T, class Out>
-EIGEN_STRONG_INLINE void put(packet<T> x, Out* p, index_t n) noexcept {
-    if constexpr (std::same_as<Out, T>) {
-        x.store(p, n);
-    } else {
-        if (n == packet<T>::lanes) return x.store(p);
-        alignas(64) Out some[packet<T>::lanes];
-        x.store(some);
-        for (index_t l = 0; l < n; ++l) p[l] = some[l];
-    }
-}
-
 /// The terms and results of a tile, a packet at a time. Kernels work on a copy of their own: what they store could be anything
 /// to a compiler, but for a local object that nothing points at.
 template <rule Rule, weights Weights, class Y, class G, class Out>

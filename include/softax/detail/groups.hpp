@@ -27,49 +27,6 @@ struct reach {
     index_t x = 0, y = 0, where = 0;
 };
 
-/// A packet of elements, converted.
-template <class T, class From>
-EIGEN_STRONG_INLINE packet<T> load_as(From const* p) noexcept {
-    using P = packet<T>;
-    if constexpr (std::same_as<From, T> || is_half_type<From>) {
-        return P::load(p);
-    } else {
-#if defined(__GNUC__)
-        if constexpr (P::lanes > 1 && sizeof(T) == 4 && sizeof(From) <= 2) {
-            // bool and the characters have no vectors of their own. By steps, for which there are instructions.
-            constexpr bool is_signed = std::is_signed_v<From>;
-            using two_bytes = std::conditional_t<is_signed, std::int16_t, std::uint16_t>;
-            using byte = std::conditional_t<is_signed, std::int8_t, std::uint8_t>;
-            using number = std::conditional_t<sizeof(From) == 2, two_bytes, byte>;
-            typedef number small __attribute__((vector_size(P::lanes * sizeof(From))));
-            typedef two_bytes middle __attribute__((vector_size(P::lanes * 2)));
-            typedef std::int32_t large __attribute__((vector_size(P::lanes * 4)));
-            typedef T real __attribute__((vector_size(P::lanes * 4)));
-            small some;
-            std::memcpy(&some, p, sizeof some);
-            large const whole = __builtin_convertvector(__builtin_convertvector(some, middle), large);
-            return {(typename P::raw_type) __builtin_convertvector(whole, real)};
-        }
-#endif
-        T some[P::lanes];
-        for (index_t k = 0; k < P::lanes; ++k) some[k] = static_cast<T>(p[k]);
-        return P::load(some);
-    }
-}
-
-/// One element, converted: where there are instructions for half, by these.
-template <class To, class From>
-EIGEN_STRONG_INLINE To converted(From x) noexcept {
-#if defined(SOFTAX_PACKET_BYTES) || (defined(__F16C__) && !defined(EIGEN_DONT_VECTORIZE))
-    if constexpr (std::same_as<From, half> && std::same_as<To, float>) {
-        return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(std::bit_cast<std::uint16_t>(x))));
-    } else if constexpr (std::same_as<From, float> && std::same_as<To, half>) {
-        return std::bit_cast<half>(static_cast<std::uint16_t>(_mm_cvtsi128_si32(_mm_cvtps_ph(_mm_set_ss(x), 0))));
-    }
-#endif
-    return static_cast<To>(x);
-}
-
 /// y[0, n) = value. In packets, which -O2 does not make of std::fill_n.
 template <class T>
 void fill_run(T* y, index_t n, T value) noexcept {

@@ -29,42 +29,38 @@ struct packet {
     EIGEN_ALWAYS_INLINE T first() const noexcept { return raw[0]; }
 
     /// Lanes of a half type, converted.
-    EIGEN_ALWAYS_INLINE static packet load(half const* p) noexcept {
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE static packet load(H const* p) noexcept {
 #if SOFTAX_PACKET_BYTES == 64
-        return {(raw_type)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
+        return widened(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)), H());
 #else
-        return {(raw_type)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)))};
+        return widened(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p)), H());
 #endif
     }
-    EIGEN_ALWAYS_INLINE static packet load(bfloat16 const* p) noexcept {
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE void store(H* p) const noexcept {
 #if SOFTAX_PACKET_BYTES == 64
-        return {(
-            raw_type)((bits)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))
-                      << 16)};
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(H()));
 #else
-        return {(raw_type)((bits)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(p))) << 16)};
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrowed(H()));
 #endif
     }
-    EIGEN_ALWAYS_INLINE void store(half* p) const noexcept {
+
 #if SOFTAX_PACKET_BYTES == 64
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                            _mm512_maskz_cvtps_ph(0xffff, (__m512)raw, _MM_FROUND_TO_NEAREST_INT));
-#else
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)raw, _MM_FROUND_TO_NEAREST_INT));
-#endif
+    /// The first live lanes of a half type, converted; the others are 0. Reads, or writes, nothing else.
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE static packet load(H const* p, index_t live) noexcept {
+        return widened(_mm256_maskz_loadu_epi16(mask_of(live), p), H());
     }
-    /// To nearest, ties to even; a NaN keeps its upper bits and becomes quiet.
-    EIGEN_ALWAYS_INLINE void store(bfloat16* p) const noexcept {
-        bits const x = (bits)raw, whole = raw != raw ? x | 0x400000 : x + 0x7fff + ((x >> 16) & 1);
-        bits const upper = (bits)((unsigned_bits)whole >> 16);
-#if SOFTAX_PACKET_BYTES == 64
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)upper));
-#else
-        __m256i const v = (__m256i)upper;
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                         _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
-#endif
+    template <class H>
+        requires is_half_type<H>
+    EIGEN_ALWAYS_INLINE void store(H* p, index_t live) const noexcept {
+        _mm256_mask_storeu_epi16(p, mask_of(live), narrowed(H()));
     }
+#endif
 
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
     EIGEN_ALWAYS_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
@@ -104,6 +100,38 @@ struct packet {
     friend EIGEN_ALWAYS_INLINE packet operator/(packet a, packet b) noexcept { return {a.raw / b.raw}; }
 
 private:
+    // To a half type it is to nearest, ties to even; a NaN keeps its upper bits and becomes quiet.
+#if SOFTAX_PACKET_BYTES == 64
+    EIGEN_ALWAYS_INLINE static packet widened(__m256i x, half) noexcept {
+        return {(raw_type)_mm512_maskz_cvtph_ps(0xffff, x)};
+    }
+    EIGEN_ALWAYS_INLINE static packet widened(__m256i x, bfloat16) noexcept {
+        return {(raw_type)((bits)_mm512_maskz_cvtepu16_epi32(0xffff, x) << 16)};
+    }
+    EIGEN_ALWAYS_INLINE __m256i narrowed(half) const noexcept {
+        return _mm512_maskz_cvtps_ph(0xffff, (__m512)raw, _MM_FROUND_TO_NEAREST_INT);
+    }
+    EIGEN_ALWAYS_INLINE __m256i narrowed(bfloat16) const noexcept {
+        return _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)upper_bits());
+    }
+#else
+    EIGEN_ALWAYS_INLINE static packet widened(__m128i x, half) noexcept { return {(raw_type)_mm256_cvtph_ps(x)}; }
+    EIGEN_ALWAYS_INLINE static packet widened(__m128i x, bfloat16) noexcept {
+        return {(raw_type)((bits)_mm256_cvtepu16_epi32(x) << 16)};
+    }
+    EIGEN_ALWAYS_INLINE __m128i narrowed(half) const noexcept {
+        return _mm256_cvtps_ph((__m256)raw, _MM_FROUND_TO_NEAREST_INT);
+    }
+    EIGEN_ALWAYS_INLINE __m128i narrowed(bfloat16) const noexcept {
+        __m256i const v = (__m256i)upper_bits();
+        return _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    }
+#endif
+    EIGEN_ALWAYS_INLINE bits upper_bits() const noexcept {
+        bits const x = (bits)raw, whole = raw != raw ? x | 0x400000 : x + 0x7fff + ((x >> 16) & 1);
+        return (bits)((unsigned_bits)whole >> 16);
+    }
+
 #if SOFTAX_PACKET_BYTES == 64
     using mask_type = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
     EIGEN_ALWAYS_INLINE static mask_type mask_of(index_t live) noexcept {
