@@ -54,13 +54,13 @@
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
 //   detail/gradient_plan      the rules of derivatives, and their blocks of groups
-//   detail/gradient_left_classes  how many a mask leaves of a group
+//   detail/gradient_class_places  where groups of classes lie, how many a mask leaves
 //   detail/gradient_elements  their formulas in packets
 //   detail/gradient_runs      sums and results of groups that are runs
 //   detail/gradient_columns   of groups side by side
 //   detail/gradient_blocks    every block to its kernel
 //   detail/gradient_class_sums   sums and logarithms of the groups of cross entropy
-//   detail/gradient_class_block  where some of its groups lie, and what they come to
+//   detail/gradient_class_block  some of its groups, and what they come to
 //   detail/gradient_few_classes  cross entropy of few classes, side by side
 //   detail/gradient_classes      of many, as runs
 //   detail/gradient_files     these in their order

@@ -1,13 +1,43 @@
-// gradient_left_classes: how many classes a mask leaves of a group.
+// gradient_class_places: where the groups of cross entropy lie, and how many classes a mask leaves of them.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "partition.hpp"
 
 namespace softax::detail {
+
+/// Where the groups of a call lie, and what a mask says of them.
+class class_places {
+public:
+    walked_axis classes = {1, 1, 1, 0};
+    walked_axis along;  // groups at one distance from one another
+
+    explicit class_places(partition const& groups) noexcept : along(groups.inner), outer_(groups.outer) {
+        if (groups.reduce.size > 0) classes = groups.reduce.at[0];
+        if (along.extent == 1 && outer_.size > 0) along = outer_.take(outer_.size - 1);
+    }
+
+    /// Group k; its extent is how many there are from it on at one distance.
+    walked_axis at(index_t k) const noexcept {
+        index_t const j = outer_.size == 0 ? k : k % along.extent;
+        walked_axis place = {along.extent - j, j * along.x, 0, j * along.where};
+        if (outer_.size > 0) k /= along.extent;
+        for (index_t a = outer_.size - 1; a >= 0; --a) {
+            index_t const i = a == 0 ? k : k % outer_.at[a].extent;
+            place.x += i * outer_.at[a].x, place.where += i * outer_.at[a].where;
+            if (a > 0) k /= outer_.at[a].extent;
+        }
+        return place;
+    }
+
+private:
+    walked_axes outer_;
+};
 
 /// Eight answers, a byte each.
 inline std::uint64_t eight_answers(bool const* w) noexcept {
@@ -30,38 +60,70 @@ inline index_t count_run(bool const* w, index_t n) noexcept {
     return count;
 }
 
-/// The same in each of 8 * words columns of n rows, words <= 8: whole cache lines of them, since rows may be pages apart.
-inline void count_columns(index_t* counts, bool const* w, index_t row, index_t n, index_t words) noexcept {
-    std::fill_n(counts, 8 * words, index_t{0});
+/// The same in each of 8 columns of n rows, or of so many times 8.
+template <std::size_t... K>
+void count_words(index_t* counts, bool const* w, index_t row, index_t n, std::index_sequence<K...>) noexcept {
+    constexpr index_t most = 255;  // as far as a byte counts
+    constexpr std::size_t columns = 8 * sizeof...(K);
+    std::fill_n(counts, columns, index_t{0});
     for (index_t i = 0; i < n;) {
-        std::uint64_t bytes[8] = {};
-        for (index_t const end = std::min(n, i + 255); i < end; ++i) {
-            for (index_t k = 0; k < words; ++k) bytes[k] += eight_answers(w + i * row + 8 * k);
+        std::uint64_t bytes[] = {0 * K...};
+        for (index_t const end = std::min(n, i + most); i < end; ++i, w += row) {
+            ((bytes[K] += eight_answers(w + 8 * K)), ...);
         }
-        unsigned char each[64];
-        std::memcpy(each, bytes, sizeof each);
-        for (index_t l = 0; l < 8 * words; ++l) counts[l] += each[l];
+        unsigned char each[columns];
+        std::memcpy(each, bytes, columns);
+        for (std::size_t l = 0; l < columns; ++l) counts[l] += each[l];
     }
 }
 
-/// The same in each group.
+/// The same in each of 8 * words columns of n rows: some words of a row together, since rows may be pages apart.
+inline void count_columns(index_t* counts, bool const* w, index_t row, index_t n, index_t words) noexcept {
+    index_t k = 0;
+    for (; k + 4 <= words; k += 4) count_words(counts + 8 * k, w + 8 * k, row, n, std::make_index_sequence<4>());
+    for (; k < words; ++k) count_words(counts + 8 * k, w + 8 * k, row, n, std::make_index_sequence<1>());
+}
+
+/// The least rows of so many bytes that are whole words, in bytes.
+inline index_t width_in_words(index_t groups) noexcept {
+    return groups << (3 - std::min(3, std::countr_zero(static_cast<std::uint64_t>(groups))));
+}
+
+/// left[k] += that of group k, for rows of a few groups that follow one another: as many as are whole words are one row.
+inline void count_dense(index_t* left, bool const* w, index_t n, index_t groups) noexcept {
+    index_t const width = width_in_words(groups), rows = n * groups / width;
+    index_t counts[64];
+    count_columns(counts, w, width, rows, width / 8);
+    for (index_t l = 0; l < width; l += groups) {
+        for (index_t k = 0; k < groups; ++k) left[k] += counts[l + k];
+    }
+    for (index_t l = rows * width; l < n * groups; l += groups) {
+        for (index_t k = 0; k < groups; ++k) left[k] += w[l + k];
+    }
+}
+
+/// The same for any strides.
 inline void count_left(index_t* left, bool const* w, walked_axis const& classes, walked_axis const& groups) noexcept {
     index_t const next = classes.where, group = groups.where;
+    if (next == groups.extent && group == 1 && width_in_words(next) <= 64) {
+        return count_dense(left, w, classes.extent, groups.extent);
+    }
     for (index_t k = 0; k < groups.extent; ++k) {
-        if (k > 0 && group == 0) {
-            left[k] = left[0];
-        } else if (next == 0) {
-            left[k] = w[k * group] ? classes.extent : 0;
-        } else if (next == 1) {
-            left[k] = count_run(w + k * group, classes.extent);
-        } else if (group == 1 && k + 8 <= groups.extent) {
-            index_t const words = std::min((groups.extent - k) / 8, index_t{8});
-            count_columns(left + k, w + k, next, classes.extent, words);
+        bool const* const first = w + k * group;
+        index_t const words = group == 1 ? std::min((groups.extent - k) / 8, index_t{8}) : 0;
+        if (words > 0 && next > 1) {
+            index_t counts[64];
+            count_columns(counts, first, next, classes.extent, words);
+            for (index_t l = 0; l < 8 * words; ++l) left[k + l] += counts[l];
             k += 8 * words - 1;
-        } else {
-            left[k] = 0;
-            for (index_t i = 0; i < classes.extent; ++i) left[k] += w[k * group + i * next];
+            continue;
         }
+        index_t count = 0;
+        if (next == 1) count = count_run(first, classes.extent);
+        for (index_t i = 0; i < classes.extent && next != 1; ++i) count += first[i * next];
+        // One answer for all groups.
+        if (group == 0) return void(std::for_each_n(left, groups.extent, [count](index_t& own) { own += count; }));
+        left[k] += count;
     }
 }
 

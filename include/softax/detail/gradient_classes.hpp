@@ -221,7 +221,7 @@ private:
 template <class L>
 void run_classes(class_call<L> const& c, index_t first, index_t end) {
     class_block<L> block(c);
-    if (c.classes < few_classes<L>::most) {
+    if (c.classes < class_block<L>::few) {
         few_classes<L> kernel(block);
         block.walk(kernel, class_ends<compute_type<L>>::width, first, end);
     } else {

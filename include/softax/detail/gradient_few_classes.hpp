@@ -10,9 +10,6 @@ class few_classes {
     static constexpr index_t padded = class_ends<T>::padded;
 
 public:
-    /// Groups of fewer classes are worked on here, added up in order, one a lane.
-    static constexpr index_t most = 48;
-
     /// Takes the place of the exponential of a class at -inf, which is 0, as that of others far below the maximum may be.
     static constexpr T mark = -1;
 
@@ -51,8 +48,11 @@ public:
 
 private:
     void load() noexcept {
-        bool const is_mask_fit = !b_.c.where || (b_.places.classes.where == 1 && 2 * n_ >= P::lanes);
-        if (b_.are_runs() && is_mask_fit) return load_rows();
+        index_t const next = b_.places.classes.where, group = b_.places.along.where;
+        bool const is_square = 2 * n_ >= P::lanes;
+        if (b_.are_runs() && (!b_.c.where || (next == 1 && (is_square || group == n_)))) {
+            return is_square ? load_rows() : load_small_rows();
+        }
         if (!b_.c.where) return load_columns();
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) b_.bring(e_[0] + at.j, at, padded, 1);
     }
@@ -67,10 +67,12 @@ private:
     class_sums<T> add_few(P m, index_t j) noexcept {
         auto const at = pivot<T>::of(m, b_.asked);
         auto sums = class_sums<T>::zero();
+        bool const is_kept = b_.c.gradient != nullptr;
         for (index_t i = 0; i < n_; ++i) {
             P const x = P::load(e_[i] + j);
             auto const e = reduced_exp<T>::template of<Way>(x, at, b_.scale);
             sums.template add<Smoothing>(e, x, m);
+            if (!is_kept) continue;
             P value = e.value();
             if constexpr (Smoothing == smoothing::left) {
                 P const low = P::set(-std::numeric_limits<T>::infinity());
@@ -105,14 +107,34 @@ private:
         }
     }
 
+    /// Runs of a few classes, one after another, are converted and masked as they lie.
+    void load_small_rows() noexcept {
+        P const factor = P::set(b_.factor), low = P::set(-std::numeric_limits<T>::infinity());
+        for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) {
+            index_t const size = at.groups * n_;
+            for (index_t k = 0; k < size; k += P::lanes) {
+                index_t const live = std::min(size - k, P::lanes);
+                P own = fetch<T>(b_.row(at.j) + k, live) * factor;
+                if (b_.c.where) own = chosen(b_.c.where + at.at.where + k, live, own, low);
+                own.store(small_ + k);
+            }
+            for (index_t k = 0; k < at.groups; ++k) {
+                for (index_t i = 0; i < n_; ++i) e_[i][at.j + k] = small_[k * n_ + i];
+            }
+        }
+    }
+
+    void store_small_rows(L* out) noexcept {
+        for (index_t j = 0; j < b_.live; ++j) {
+            for (index_t i = 0; i < n_; ++i) small_[j * n_ + i] = e_[i][j];
+        }
+        for (index_t k = 0, size = b_.live * n_; k < size; k += P::lanes) {
+            put(P::load(small_ + k), out + k, std::min(size - k, P::lanes));
+        }
+    }
+
     /// Squares go through registers, the last of which may overlap the one before.
     void load_rows() noexcept {
-        if (2 * n_ < P::lanes) {
-            for (index_t j = 0; j < b_.live; ++j) {
-                for (index_t i = 0; i < n_; ++i) e_[i][j] = static_cast<T>(b_.row(j)[i]) * b_.asked.factor;
-            }
-            return;
-        }
         index_t const some = std::min(n_, P::lanes);
         P const factor = P::set(b_.factor), low = P::set(-std::numeric_limits<T>::infinity());
         for (index_t j = 0; j < b_.live; j += P::lanes) {
@@ -133,12 +155,7 @@ private:
 
     void store_rows() noexcept {
         L* const out = b_.c.gradient + b_.first * n_;
-        if (2 * n_ < P::lanes) {
-            for (index_t j = 0; j < b_.live; ++j) {
-                for (index_t i = 0; i < n_; ++i) out[j * n_ + i] = static_cast<L>(e_[i][j]);
-            }
-            return;
-        }
+        if (2 * n_ < P::lanes) return store_small_rows(out);
         index_t const some = std::min(n_, P::lanes);
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             for (index_t i = 0; i < n_; i += P::lanes) {
@@ -155,7 +172,8 @@ private:
 
     class_block<L>& b_;
     index_t n_;
-    alignas(64) T e_[most][padded];
+    alignas(64) T e_[class_block<L>::few][padded];
+    alignas(64) T small_[padded * P::lanes / 2];  // as many runs of fewer than P::lanes / 2 classes
 };
 
 SOFTAX_KERNELS_END

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "../view.hpp"
-#include "gradient_left_classes.hpp"
+#include "gradient_class_places.hpp"
 #include "gradient_plan.hpp"
 #include "kernels.hpp"
 
