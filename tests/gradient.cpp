@@ -412,6 +412,35 @@ TEST_CASE("a stream or a device stands where options do", "[gradient][stream]") 
     is_same(softax::device::cpu);
 }
 
+// Many columns are worked on some at a time, whose probabilities stay in cache; their results are rows apart.
+TEMPLATE_TEST_CASE("logsumexp's derivative along many columns is that along the rows of the transpose", "[gradient]",
+                   float, double, half, bfloat16, int) {
+    using R = softax::result_type<TestType>;
+    for (index_t const n : {3, 60, 300}) {
+        index_t const columns = 150000 / n + 7;
+        auto const a = random_array<TestType>({n, columns}, 1);
+        auto const g = random_array<R>({columns}, 2);
+        auto const mask = random_mask({n, columns}, 3);
+        auto const turned = [](auto const& x) {
+            return view<typename std::decay_t<decltype(x)>::value_type const>(x).transpose();
+        };
+        for (options o : {options{}, options{.scale = 0.3}, options{.where = mask}}) {
+            auto of_rows = o, of_split = o;
+            if (o.where)
+                of_rows.where = turned(mask), of_split.where = view<bool const>(mask).reshape({n / 3, 3, columns});
+            array<R> const right(turned(softax::logsumexp_vjp(turned(a), g, 1, of_rows)));
+            CHECK(softax::logsumexp_vjp(a, g, 0, o) == right);
+            CHECK(softax::logsumexp_vjp(view<TestType const>(a).reshape({n / 3, 3, columns}), g, {0, 1}, of_split) ==
+                  array<R>(view<R const>(right).reshape({n / 3, 3, columns})));
+            array<R> out({columns, n}, R(7.0f));
+            softax::logsumexp_vjp_into(view<R>(out).transpose(), a, g, 0, o);
+            CHECK(out == array<R>(turned(right)));
+            o.on = softax::stream(softax::device::cpu, 3);
+            CHECK(softax::logsumexp_vjp(a, g, 0, o) == right);
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("logsumexp's derivatives are the softmax times what comes in", "[gradient]", float, double, half,
                    bfloat16, int) {
     using T = TestType;

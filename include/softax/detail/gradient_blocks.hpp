@@ -39,6 +39,7 @@ private:
         Out* const out = has_result(Rule) ? c_.out + b.offset : nullptr;
         auto tile = tile_of(c_.y + b.offset, g, out, b);
         tile.row = p_.groups.reduce.size > 0 ? p_.groups.reduce.at[0].x : 0;
+        tile.out_row = c_.out_row > 0 ? c_.out_row : tile.row;
         if (p_.is_row) tile.column = p_.last_outer().x;
         kernel(tile);
     }
@@ -60,8 +61,8 @@ private:
         index_t const ahead = c_.where && p_.size >= index_t{1} << 21 ? 1024 : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
         T* const sums = c_.sums ? c_.sums + b.first_group : nullptr;
-        gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums,       n,    groups,
-                                          row, column, row, column,        neighbours, ahead};
+        gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums, n,          groups,
+                                          row, column, row, column,        row,  neighbours, ahead};
         if (c_.where && p_.is_mask_fit()) {
             walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
             tile.where = c_.where + b.where;

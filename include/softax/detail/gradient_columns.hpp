@@ -23,17 +23,32 @@ public:
         for (index_t j = 0; j < t_.groups && !has_result(Rule); ++j) t_.sum(j) = sum_[j];
         if constexpr (has_result(Rule)) {
             for (index_t j = 0; j < t_.groups && !has_sum(Rule); ++j) sum_[j] = t_.sum(j);
-            elements const e = elements_;
-            index_t const whole = t_.groups / P::lanes * P::lanes, rest = t_.groups - whole;
-            for (index_t i = 0; i < t_.n; ++i) {
-                index_t const at = i * t_.row, w = i * t_.where_row;
-                for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, w + j, P::lanes, P::load(sum_ + j));
-                if (rest > 0) e.finish(at + whole, w + whole, rest, P::load(sum_ + whole, rest, T(0)));
-            }
+            index_t const fold = fold_of_results(), flat = fold * t_.groups, rows = t_.n / fold;
+            for (index_t have = t_.groups; have < flat; have *= 2) std::copy_n(sum_, have, sum_ + have);
+            for (index_t i = 0; i < rows; ++i) finish_row(i * fold, flat);
+            if (rows * fold < t_.n) finish_row(rows * fold, (t_.n - rows * fold) * t_.groups);
         }
     }
 
 private:
+    /// How many rows are one, where they follow one another and would not fill packets: loads need not wait for what has been stored
+    /// beside them then, nor is any for some lanes only. In place (100,1000,8) over axis 1 takes .5 of the time (logsumexp_vjp).
+    index_t fold_of_results() const noexcept {
+        bool const is_dense =
+            t_.row == t_.groups && t_.out_row == t_.groups && (Weights == weights::none || t_.where_row == t_.groups);
+        bool const is_fit = t_.groups % P::lanes != 0 && t_.groups * P::lanes <= gradient_most_columns;
+        return is_dense && is_fit ? P::lanes : 1;
+    }
+
+    /// The results of some elements that begin with row i.
+    EIGEN_STRONG_INLINE void finish_row(index_t i, index_t count) const noexcept {
+        elements const e = elements_;
+        index_t const at = i * t_.row, to = i * t_.out_row, w = i * t_.where_row;
+        index_t const whole = count / P::lanes * P::lanes, rest = count - whole;
+        for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, to + j, w + j, P::lanes, P::load(sum_ + j));
+        if (rest > 0) e.finish(at + whole, to + whole, w + whole, rest, P::load(sum_ + whole, rest, T(0)));
+    }
+
     /// Columns of so few elements that each is a lane by itself: some cache lines at a time, kept beside their sums, since rows
     /// that are a power of two apart push each other out of every cache.
     void short_columns() noexcept {

@@ -50,7 +50,8 @@ template <class T>
 struct gradient_setting {
     checked_options const& options;
     team* on;
-    T* place;  // for probabilities, or null
+    T* place;                   // for probabilities, or null
+    bool cuts_columns = false;  // whether slabs may be some columns of the last axis, where there is no place
 };
 
 /// out if it can hold intermediate results of a: it must have their type and not be a itself.
@@ -128,7 +129,7 @@ template <class In, class Work>
 void for_probabilities(view<In const> const& a, index_list const& reduced, gradient_setting<compute_type<In>> const& by,
                        Work const& work) {
     if (a.empty()) return;
-    slabs const all(a.shape(), reduced);
+    slabs const all(a.shape(), reduced, by.cuts_columns && by.place == nullptr);
     checked_options const& o = by.options;
     in_parts(all.count(), a.size(), by.on, [&](index_t first, index_t last, team* helpers) {
         buffer<compute_type<In>> scratch(by.place ? 0 : all.largest());
@@ -164,9 +165,10 @@ void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out 
         write_row_major(out, [&](Out* results) {
             // Short groups are written in squares, for which a scratch in cache is the better place.
             bool const is_short = results == nullptr || out.size() < 48 * factors.size();
-            gradient_setting<T> const by = {checked, on, is_short ? nullptr : place_in<T>(results, a.data())};
+            gradient_setting<T> const by = {checked, on, is_short ? nullptr : place_in<T>(results, a.data()), true};
             for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
-                gradient_call<T, T, Out> const c = {p, p, results + s.first_element, factors.data() + s.first_group};
+                gradient_call<T, T, Out> c = {p, p, results + s.first_element, factors.data() + s.first_group};
+                c.out_row = s.row;
                 apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);
             });
         });

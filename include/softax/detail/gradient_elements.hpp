@@ -55,8 +55,9 @@ struct gradient_tile {
     bool const* where;
     T* sums;
     index_t n, groups, row, column, where_row, where_column;
-    index_t turned;  // groups that are neighbours here but not in sums; all where the order is the same
-    index_t ahead;   // how far ahead memory is asked for, if it is
+    index_t out_row;  // that of out
+    index_t turned;   // groups that are neighbours here but not in sums; all where the order is the same
+    index_t ahead;    // how far ahead memory is asked for, if it is
 
     /// The sum of group j.
     T& sum(index_t j) const noexcept {
@@ -104,10 +105,10 @@ public:
         return add(s, y, g, w, n);
     }
 
-    EIGEN_STRONG_INLINE void finish(index_t at, index_t w, index_t n, P s) const noexcept {
+    EIGEN_STRONG_INLINE void finish(index_t at, index_t to, index_t w, index_t n, P s) const noexcept {
         P y, g;
         take(y, g, at, n);
-        put(result(y, g, s, w, n), tile.out + at, n);
+        put(result(y, g, s, w, n), tile.out + to, n);
     }
 
 private:

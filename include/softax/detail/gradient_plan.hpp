@@ -35,6 +35,7 @@ struct gradient_call {
     T* sums = nullptr;  // one for each group, in row-major order: given, or wanted of a rule without results
     double scale = 1;
     bool const* where = nullptr;  // the mask
+    index_t out_row = 0;  // between the results of a group side by side with others, if not as between its elements
 };
 
 /// Whether a share of a target is spread: over all classes, or over those that a mask leaves.

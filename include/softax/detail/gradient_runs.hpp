@@ -73,8 +73,8 @@ private:
     EIGEN_STRONG_INLINE static void finish_run(elements const& e, index_t at, index_t w, index_t n, T sum) noexcept {
         P const s = P::set(sum);
         index_t i = 0;
-        for (; i + P::lanes <= n; i += P::lanes) e.finish(at + i, w + i, P::lanes, s);
-        if (i < n) e.finish(at + i, w + i, n - i, s);
+        for (; i + P::lanes <= n; i += P::lanes) e.finish(at + i, at + i, w + i, P::lanes, s);
+        if (i < n) e.finish(at + i, at + i, w + i, n - i, s);
     }
 
     /// Runs of as many packets, which are read once.

@@ -15,10 +15,12 @@
 
 namespace softax::detail {
 
-/// One part of an array along its leading axes that are not reduced, and where it begins.
+/// One part of an array along its leading axes that are not reduced, or along its last, and where it begins.
 struct slab {
     index_list shape, reduced;
     index_list index;           // of its first element, in the leading axes
+    index_t column = 0;         // the same in the last axis, where
+    index_t row = 0;            // rows of the array are so long; 0 where that axis is whole
     index_t first_element = 0;  // in row-major order
     index_t first_group = 0;
 
@@ -31,6 +33,7 @@ struct slab {
             if (axis < index.size()) data += index[axis] * strides[axis];
             if (axis >= fixed) own.push_back(strides[axis]);
         }
+        if (column > 0) data += column * strides[strides.size() - 1];
         return view<T>(data, shape, own);
     }
 };
@@ -38,12 +41,19 @@ struct slab {
 /// Slabs of about as many elements as leave room in a cache, each of whole groups.
 class slabs {
 public:
-    slabs(index_list const& shape, index_list const& reduced) : shape_(shape), reduced_(reduced) {
+    slabs(index_list const& shape, index_list const& reduced, bool cuts_columns) : shape_(shape), reduced_(reduced) {
         constexpr index_t wanted = index_t{1} << 15;
         index_t const leading = reduced.empty() ? shape.size() : reduced[0];
         rest_ = size_of(shape);
         kept_ = size_of(shape);
         for (index_t const axis : reduced) kept_ /= shape[axis];
+        // Columns, if all axes but the last are reduced.
+        index_t const last = shape.size() - 1;
+        bool const are_columns = leading == 0 && reduced.size() > 0 && reduced[reduced.size() - 1] < last &&
+                                 kept_ == shape[last] && kept_ > 32;
+        if (cuts_columns && are_columns && rest_ > 4 * wanted) {
+            columns_ = std::clamp(2 * wanted / (rest_ / kept_) / 32 * 32, index_t{32}, kept_);
+        }
         if (leading == 0) return;
         while (true) {
             rest_ /= shape[axis_], kept_ /= shape[axis_];
@@ -54,10 +64,16 @@ public:
         step_ = std::clamp(wanted / rest_, index_t{1}, extent_);
     }
 
-    index_t count() const noexcept { return before_ * steps(); }
-    index_t largest() const noexcept { return rest_ * step_; }
+    index_t count() const noexcept { return columns_ > 0 ? (kept_ + columns_ - 1) / columns_ : before_ * steps(); }
+    index_t largest() const noexcept { return columns_ > 0 ? rest_ / kept_ * columns_ : rest_ * step_; }
 
     slab operator[](index_t number) const {
+        if (columns_ > 0) {
+            index_t const first = number * columns_;
+            slab s = {shape_, reduced_, {}, first, kept_, first, first};
+            s.shape[shape_.size() - 1] = std::min(columns_, kept_ - first);
+            return s;
+        }
         index_t const at = number % steps() * step_;
         number /= steps();
         slab s;
@@ -82,6 +98,7 @@ private:
     index_t axis_ = 0, before_ = 1;  // the axis that is cut, the indices left of it
     index_t extent_ = 1, step_ = 1;  // of that axis
     index_t rest_ = 1, kept_ = 1;    // elements and groups for each of its indices
+    index_t columns_ = 0;            // of the last axis, if that is cut
 };
 
 inline namespace SOFTAX_ISA {
