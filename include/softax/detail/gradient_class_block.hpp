@@ -77,7 +77,7 @@ struct class_block {
     void bring(T* y, piece const& of, index_t next_class, index_t next_group) noexcept {
         if (!c.where) return void(mover<T, L>(y, c.x + of.at.x, axes_of(of, next_class, next_group)));
         are_counted = c.shares.smoothing > 0;
-        index_t const most = are_counted ? index_t{248} : c.classes;
+        index_t const most = are_counted ? index_t{240} : c.classes;  // whole squares, whole words
         if (are_counted) std::fill_n(left + of.j, of.groups, index_t{0});
         for (index_t i = 0; i < c.classes; i += most) {
             walked_axis const classes = places.classes.of(std::min(most, c.classes - i));
