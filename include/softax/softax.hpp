@@ -35,6 +35,7 @@
 //   detail/row_twice    for a row that caches do not keep
 //   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
+//   detail/panel_sources  the rows of a panel as its passes read them
 //   detail/panel_maxima the first pass over a panel
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel_results  the last pass over a panel

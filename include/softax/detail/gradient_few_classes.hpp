@@ -13,7 +13,7 @@ public:
     /// Takes the place of the exponential of a class at -inf, which is 0, as that of others far below the maximum may be.
     static constexpr T mark = -1;
 
-    explicit few_classes(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), e_{} {}
+    explicit few_classes(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), e_{}, small_{} {}
 
     /// The groups of the block.
     template <smoothing Smoothing>

@@ -47,7 +47,6 @@ struct everything {
     everything shifted(index_t) const noexcept { return {}; }
     everything with_strides(index_t, index_t) const noexcept { return {}; }
     bool const* answers(bool const*, index_t) const noexcept { return nullptr; }
-    void step() const noexcept {}
     void ask_for(index_t, index_t) const noexcept {}
     template <class From>
     T operator()(From x, index_t, index_t) const noexcept {
@@ -97,9 +96,6 @@ struct mask {
     mask with_strides(index_t row, index_t column) const noexcept { return {{where.data, row, column}, factor, other}; }
     /// The answers from element i of a row on, those for the row lying at p.
     EIGEN_ALWAYS_INLINE bool const* answers(bool const* p, index_t i) const noexcept { return p + i; }
-
-    /// From the next element of all groups on.
-    EIGEN_STRONG_INLINE void step() noexcept { where.data += where.row; }
 
     /// Asks for the answer for element i of group j ahead of time.
     EIGEN_ALWAYS_INLINE void ask_for(index_t i, index_t j) const noexcept { prefetch(&where(i, j)); }

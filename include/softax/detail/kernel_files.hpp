@@ -18,6 +18,7 @@
 #include "row_twice.hpp"
 #include "row_block.hpp"
 #include "long_row.hpp"
+#include "panel_sources.hpp"
 #include "panel_maxima.hpp"
 #include "panel_sums.hpp"
 #include "panel_results.hpp"

@@ -40,7 +40,7 @@ public:
         if constexpr (std::same_as<E, T>) {
             if (scratch_.data == nullptr) e = y;
         }
-        bool const is_moved = !std::same_as<E, T> || (which && !masks_as_read<Form, E>);
+        bool const is_moved = !std::same_as<E, T> || (which && !masks_panel_as_read<Form, E>);
         rows_at<T const> from = {e.data, e.row};
         if constexpr (std::same_as<E, T>) {
             if (!is_moved) from = x;
@@ -48,7 +48,7 @@ public:
         y_ahead_ = e.row;
         panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
         mask<T> const folded = which.folded(fold_);
-        if constexpr (masks_as_read<Form, E>) {
+        if constexpr (masks_panel_as_read<Form, E>) {
             if (which) {
                 scale_ = scaling<T>::of(asked);
                 masked_source<way::plain, T> const plain = {x, folded, scale_};
@@ -59,7 +59,7 @@ public:
                 return finish<Form>(from, e, y, asked);
             }
         }
-        if constexpr (!masks_as_read<Form, E>) {
+        if constexpr (!masks_panel_as_read<Form, E>) {
             if (which) {
                 maxima.find(moved_source<T, E, mask<T>>{x, folded, e});
                 if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
@@ -78,12 +78,6 @@ public:
         take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
         finish<Form>(from, e, y, asked);
     }
-
-    /// Whether masked elements are masked in both passes over them, rather than kept between: softmax of 1,000 rows of 64 columns takes
-    /// 1.2 times an unmasked call rather than 1.3, logsumexp of 4,096 rows of 1,024 columns 1.28 rather than 1.42 (AVX-512; AVX2 1.4 to
-    /// 1.9 rather than 1.2 to 1.4).
-    template <form Form, class E>
-    static constexpr bool masks_as_read = std::same_as<E, T> && Form != form::log_softmax && sizeof(P) == 64;
 
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
     void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
@@ -118,7 +112,7 @@ private:
             for (index_t b = c; b < end; b += lane_rows * step) {
                 for (index_t l = 0; l < step && b + l < end; ++l) {
                     index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
-                    add_lane<Form>(x.rows(i, step), {e[i], e.row * step}, left, l, i + (left - 1) * step);
+                    add_lane<Form>(x, {e[i], e.row * step}, {i, left, step}, l);
                 }
             }
             sums_.template total<Form>(shape, static_cast<double>(start));
@@ -127,34 +121,39 @@ private:
 
     /// Adds rows of one lane, the last of which may be the last of all and then not whole.
     template <form Form, class Source>
-    void add_lane(Source const& x, rows_at<T> y, index_t rows, index_t lane, index_t last) noexcept {
-        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_), whole = left < flat_ ? rows - 1 : rows;
-        if (whole > 0) add_rows<Form>(x, y, whole, flat_, lane);
-        if (whole < rows) add_rows<Form>(x.rows(whole, 0), {y[whole], 0}, 1, left, lane);
+    void add_lane(Source const& x, rows_at<T> y, stepped_rows const& rows, index_t lane) noexcept {
+        index_t const last = rows.first + (rows.count - 1) * rows.step;
+        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_), whole = rows.count - (left < flat_);
+        if (whole > 0) add_rows<Form>(x, y, {rows.first, whole, rows.step}, flat_, lane);
+        if (whole < rows.count) add_rows<Form>(x, {y[whole], 0}, {last, 1, 0}, left, lane);
     }
 
     // Passes over the packets of a row have a function for one packet, called with all lanes, a constant, and at the end with
     // those that are left.
     template <form Form, class Source>
-    void add_rows(Source const& x, rows_at<T> y, index_t rows, index_t columns, index_t lane) noexcept {
+    void add_rows(Source const& x, rows_at<T> y, stepped_rows const& rows, index_t columns, index_t lane) noexcept {
         index_t j = 0;
         for (; j + P::lanes <= columns; j += P::lanes) add_packet<Form>(x, y, rows, {j, P::lanes, lane});
         if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
     }
 
     template <form Form, class Source>
-    EIGEN_ALWAYS_INLINE void add_packet(Source x, rows_at<T> y, index_t rows, place_of_sums const& at) noexcept {
+    EIGEN_ALWAYS_INLINE void add_packet(Source const& x, rows_at<T> y, stepped_rows const& rows,
+                                        place_of_sums const& at) noexcept {
         auto const pivot = at_.of_packet(at.column);
         T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
         T* const equal = sums_.equal + at.column;
         P const m = P::load(at_.m + at.column), one = P::set(T(1));
         lane_sum<T> sum = {P::load(hi), P::load(lo)};
         T* to = y.data + at.column;
+        auto place = x.at(rows.first, at.column);
+        index_t const count = rows.count, step = rows.step;
+        P below = P::set(T(0));
         bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
         SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows; ++i, x.step(), to += y.row) {
+        for (index_t i = 0; i < count; ++i, x.step(place, step), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
-            P const value = x(at.column, at.lanes);
+            P const value = x(place, at.lanes, below);
             auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {
                 e.value().store(to, at.lanes);
@@ -226,7 +225,8 @@ private:
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
         source<way::plain, T> const from = {x, scale_};
         results.write(from, e, y, {rows, flat_});
-        if (rest > 0) results.write(from.rows(rows, 1), {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
+        source<way::plain, T> const last = {{x[rows], x.row}, scale_};
+        if (rest > 0) results.write(last, {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
         if (is_streamed_) end_streaming();
     }
 

@@ -2,137 +2,9 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Elements in memory, and how far one row is from the next.
-template <class T>
-struct rows_at {
-    T* data;
-    index_t row;
-
-    T* operator[](index_t i) const noexcept { return data + i * row; }
-};
-
-/// The rows of an input on their way to the exponential.
-template <way Way, class T>
-struct source {
-    using element = T;
-    static constexpr way how = Way;
-
-    rows_at<T const> x;
-    scaling<T> scale;
-
-    /// The rows first, first + step, ...
-    source rows(index_t first, index_t step) const noexcept { return {{x[first], x.row * step}, scale}; }
-
-    /// From the next row on.
-    EIGEN_STRONG_INLINE void step() noexcept { x.data += x.row; }
-
-    /// Asks for what is some rows ahead.
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { prefetch(x.data + rows * x.row + j); }
-
-    /// The first lanes of a packet from element j of the first row on.
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        return scale.template factored<Way>(packet<T>::load(x.data + j, lanes, T(0)));
-    }
-};
-
-/// Rows of so many elements that lie so near to one another are taken for one run.
-template <class T>
-inline constexpr index_t dense_row = 1024 / static_cast<index_t>(sizeof(T));
-
-/// The rows of an input, masked or converted, and kept where what comes after reads it.
-template <class T, class In, class Mask>
-struct moved_source {
-    using element = In;
-
-    rows_at<In const> x;
-    Mask which;
-    rows_at<T> kept;
-    /// How far the lowest element lies below 0, whether the mask leaves it or not.
-    packet<T> lowest_below = packet<T>::set(T(0));
-
-    moved_source rows(index_t first, index_t step) const noexcept {
-        return {{x[first], x.row * step}, which.rows(first, step), {kept[first], kept.row * step}};
-    }
-
-    EIGEN_STRONG_INLINE void step() noexcept {
-        x.data += x.row;
-        kept.data += kept.row;
-        which.step();
-    }
-
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
-        prefetch(x.data + rows * x.row + j);
-        // Where they are written, if rows follow one another: (100,1000,8) over axis 1 takes 1.39 times an unmasked call rather than
-        // 1.55. Rows far apart take 1.3 rather than 1.25 with it.
-        if (kept.row <= dense_row<T>) prefetch_to(kept.data + rows * kept.row + j);
-        if (j % 64 == 0) which.ask_for(rows, j);
-    }
-
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) noexcept {
-        packet<T> const own = some_of_row<In>::load(x.data + j, lanes), moved = which(own, 0, j, lanes);
-        moved.store(kept.data + j, lanes);
-        if constexpr (std::same_as<Mask, mask<T>>)
-            lowest_below = max(lowest_below, packet<T>::set(T(0)) - own * which.factor);
-        return moved;
-    }
-};
-
-/// The rows of an input, masked where they are read.
-template <way Way, class T>
-struct masked_source {
-    using element = T;
-    static constexpr way how = Way;
-
-    rows_at<T const> x;
-    mask<T> which;
-    scaling<T> scale;
-    packet<T> lowest_below = packet<T>::set(T(0));  // as that of moved_source
-
-    masked_source rows(index_t first, index_t step) const noexcept {
-        return {{x[first], x.row * step}, which.rows(first, step), scale};
-    }
-
-    EIGEN_STRONG_INLINE void step() noexcept {
-        x.data += x.row;
-        which.step();
-    }
-
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept {
-        prefetch(x.data + rows * x.row + j);
-        if (j % 64 == 0) which.ask_for(rows, j);
-    }
-
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) noexcept {
-        packet<T> const own = packet<T>::load(x.data + j, lanes, T(0));
-        lowest_below = max(lowest_below, packet<T>::set(T(0)) - own * which.factor);
-        return which(own, 0, j, lanes);
-    }
-};
-
-/// 1 for elements that a mask leaves, 0 for others.
-template <class T>
-struct answers {
-    using element = T;
-
-    mask<T> which;
-
-    answers rows(index_t first, index_t step) const noexcept { return {which.rows(first, step)}; }
-    EIGEN_STRONG_INLINE void step() noexcept { which.step(); }
-    EIGEN_ALWAYS_INLINE void ask_for(index_t rows, index_t j) const noexcept { which.ask_for(rows, j); }
-    EIGEN_ALWAYS_INLINE packet<T> operator()(index_t j, index_t lanes) const noexcept {
-        return which(packet<T>::set(T(1)), 0, j, lanes);
-    }
-};
-
-/// No mask, elements times a factor.
-template <class T>
-struct multiplied : everything<T> {
-    packet<T> factor;
-
-    multiplied rows(index_t, index_t) const noexcept { return *this; }
-    EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept {
-        return x * factor;
-    }
+/// Where the sums of a packet of columns lie, and how many of them there are.
+struct place_of_sums {
+    index_t column, lanes, lane;
 };
 
 /// The columns of a panel and how they are folded: flat = fold * columns of one folded row.
@@ -158,8 +30,8 @@ public:
         // Rows a page apart, of elements and of a mask, push each other out of cache if there are many.
         index_t some = 8;
         if constexpr (requires { x.which; }) some = is_large_ ? 4 : 8;
-        for (index_t i = 0; i < rows; i += some) find(x.rows(i, 1), std::min(rows - i, some), s_.flat);
-        if (rest > 0) find(x.rows(rows, 1), 1, rest);
+        for (index_t i = 0; i < rows; i += some) find(x, i, std::min(rows - i, some), s_.flat);
+        if (rest > 0) find(x, rows, 1, rest);
         for (index_t half = s_.flat / 2; half >= s_.columns; half /= 2) {
             for (index_t j = 0; j < half; j += P::lanes) max(P::load(m_ + j), P::load(m_ + half + j)).store(m_ + j);
         }
@@ -182,27 +54,28 @@ public:
 
 private:
     template <class Source>
-    void find(Source const& x, index_t rows, index_t columns) noexcept {
+    void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         index_t j = 0;
         P below = lowest_below_;
-        for (; j + P::lanes <= columns; j += P::lanes) take(x, rows, j, P::lanes, below);
+        for (; j + P::lanes <= columns; j += P::lanes) take(x, first, rows, {j, P::lanes, 0}, below);
         if (j < columns) {
             auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
-            take(x, rows, at, live, below);
+            take(x, first, rows, {at, live, 0}, below);
         }
         lowest_below_ = below;
     }
 
     template <class Source>
-    EIGEN_ALWAYS_INLINE void take(Source x, index_t rows, index_t j, index_t lanes, P& below) noexcept {
-        P largest = P::load(m_ + j);
+    EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, place_of_sums const& at,
+                                  P& below) noexcept {
+        P largest = P::load(m_ + at.column);
+        auto place = x.at(first, at.column);
         SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows; ++i, x.step()) {
-            if (is_large_) x.ask_for(8, j);
-            largest = max(largest, x(j, lanes));
+        for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
+            if (is_large_) x.ask_for(place, 8, at.column);
+            largest = max(largest, x(place, at.lanes, below));
         }
-        if constexpr (requires { x.lowest_below; }) below = max(below, x.lowest_below);
-        largest.store(m_ + j, s_.fold > 1 ? lanes : P::lanes);
+        largest.store(m_ + at.column, s_.fold > 1 ? at.lanes : P::lanes);
     }
 
     T* m_;

@@ -23,10 +23,10 @@ struct panel_results {
 
     /// y from the rows of x for log_softmax, of e for softmax, which may be y.
     template <class Source, class E>
-    void write(Source x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
+    void write(Source const& x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
         bool const is_whole = size.columns % P::lanes == 0;
         if (is_streamed || (is_whole && y.row > size.columns)) {
-            for (index_t i = 0; i < size.rows; ++i, x.step()) write_row(x, e[i], y[i], size.columns);
+            for (index_t i = 0; i < size.rows; ++i) write_row(x, i, e[i], y[i], size.columns);
             return;
         }
         // The end of a row is written under a mask, which the beginning of the next, read too soon, would wait for.
@@ -42,42 +42,44 @@ struct panel_results {
 
 private:
     template <class Source, class E>
-    void write_row(Source const& x, T const* e, E* y, index_t columns) const noexcept {
+    void write_row(Source const& x, index_t i, T const* e, E* y, index_t columns) const noexcept {
         if constexpr (std::same_as<E, T>) {
             for (index_t j = 0; j < columns && is_streamed; j += P::lanes)
-                store_past_caches(y + j, whole_result(x, e, j));
+                store_past_caches(y + j, whole_result(x, i, e, j));
             if (is_streamed) return;
         }
-        for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, e, j).store(y + j);
+        for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, i, e, j).store(y + j);
     }
 
     template <class Source>
-    EIGEN_ALWAYS_INLINE P whole_result(Source const& x, T const* e, index_t j) const noexcept {
-        return result(x, e + j, P::load(first + j), P::load(second + j), {j, P::lanes, 0});
+    EIGEN_ALWAYS_INLINE P whole_result(Source const& x, index_t i, T const* e, index_t j) const noexcept {
+        return result(x, x.at(i, j), e + j, {P::load(first + j), P::load(second + j)}, P::lanes);
     }
 
     /// A packet of columns of some rows. Exponentials wait in y if they can: with two places rows of 100 take 1.08 times as long.
     template <class Source, class E>
-    EIGEN_ALWAYS_INLINE void write_packets(Source x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
+    EIGEN_ALWAYS_INLINE void write_packets(Source const& x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
                                            place_of_sums const& at) const noexcept {
-        P const a = P::load(first + at.column), b = P::load(second + at.column);
+        quotient<T> const by = {P::load(first + at.column), P::load(second + at.column)};
         T const* from = e[rows.first] + at.column;
         E* to = y[rows.first] + at.column;
-        x = x.rows(rows.first, 1);
+        auto place = x.at(rows.first, at.column);
         SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows.count; ++i, x.step(), from += e.row, to += y.row) {
+        for (index_t i = 0; i < rows.count; ++i, x.step(place, 1), from += e.row, to += y.row) {
             if constexpr (std::same_as<E, T>) from = to;
-            some_of_row<E>::store(to, result(x, from, a, b, at), at.lanes);
+            some_of_row<E>::store(to, result(x, place, from, by, at.lanes), at.lanes);
         }
     }
 
+    /// by: for log_softmax the maximum and the negative logarithm.
     template <class Source>
-    EIGEN_ALWAYS_INLINE static P result(Source const& x, T const* e, P a, P b, place_of_sums const& at) noexcept {
+    EIGEN_ALWAYS_INLINE static P result(Source const& x, typename Source::place const& place, T const* e,
+                                        quotient<T> const& by, index_t lanes) noexcept {
         if constexpr (Form == form::softmax) {
-            quotient<T> const by = {a, b};
-            return by(P::load(e, at.lanes, T(0)));
+            return by(P::load(e, lanes, T(0)));
         } else {
-            return x.scale.log_softmax(x(at.column, at.lanes), a, b);
+            P below = P::set(T(0));
+            return x.scale.log_softmax(x(place, lanes, below), by.hi, by.lo);
         }
     }
 };

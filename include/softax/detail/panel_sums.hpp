@@ -2,11 +2,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Where the sums of a packet of columns lie, and how many of them there are.
-struct place_of_sums {
-    index_t column, lanes, lane;
-};
-
 /// Room for the sums of width columns, which are added up some at a time.
 template <class T, index_t Width>
 class panel_sums {

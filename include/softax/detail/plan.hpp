@@ -95,7 +95,7 @@ private:
     /// Whether the elements of a panel are kept in a scratch, having no place in the results.
     template <form Form, class In>
     static constexpr bool must_wait(bool is_masked) noexcept {
-        constexpr bool keeps = Form == form::logsumexp && !panel<compute_type<In>>::template masks_as_read<Form, In>;
+        constexpr bool keeps = Form == form::logsumexp && !masks_panel_as_read<Form, In>;
         return is_half_type<In> || (is_masked && keeps);
     }
 
