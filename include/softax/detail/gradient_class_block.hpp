@@ -168,8 +168,8 @@ private:
         }
     }
 
-    /// Whether the groups are short runs without an element at -inf, so that all finite classes are all that the mask leaves. Runs of
-    /// three classes take .7 of the time that it takes to count.
+    /// Whether the groups are short runs without an element at -inf, so that all finite classes are all that the mask leaves: a call
+    /// with runs of three takes .86 of the time that it takes with counting (AVX-512).
     bool has_no_lowest() const noexcept {
         if (!are_runs() || c.classes >= few) return false;
         P const one = P::set(T(1)), by = P::set(factor), lowest = P::set(-std::numeric_limits<T>::infinity());
