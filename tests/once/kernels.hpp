@@ -29,6 +29,7 @@
     SOFTAX_KERNELS_OF(word, softax::half)     \
     SOFTAX_KERNELS_OF(word, softax::bfloat16) \
     SOFTAX_KERNELS_OF(word, bool)             \
+    SOFTAX_KERNELS_OF(word, char)             \
     SOFTAX_KERNELS_OF(word, std::int8_t)      \
     SOFTAX_KERNELS_OF(word, std::uint8_t)     \
     SOFTAX_KERNELS_OF(word, std::int16_t)     \
