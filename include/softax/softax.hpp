@@ -50,6 +50,8 @@
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/plan         which kernel, and where
+//   detail/group_blocks groups, some at a time
+//   detail/chosen_kernel brings them to it
 //   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order
 //   detail/targets      includes them once for each instruction set

@@ -33,6 +33,8 @@
 #include "integers.hpp"
 #include "fitness.hpp"
 #include "plan.hpp"
+#include "group_blocks.hpp"
+#include "chosen_kernel.hpp"
 #include "apply.hpp"
 // clang-format on
 #endif

@@ -40,42 +40,36 @@ public:
         if constexpr (std::same_as<E, T>) {
             if (scratch_.data == nullptr) e = y;
         }
-        bool const is_moved = !std::same_as<E, T> || (which && !masks_panel_as_read<Form, E>);
-        rows_at<T const> from = {e.data, e.row};
-        if constexpr (std::same_as<E, T>) {
-            if (!is_moved) from = x;
-        }
         y_ahead_ = e.row;
         panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
         mask<T> const folded = which.folded(fold_);
-        if constexpr (masks_panel_as_read<Form, E>) {
-            if (which) {
-                scale_ = scaling<T>::of(asked);
-                masked_source<way::plain, T> const plain = {x, folded, scale_};
-                masked_source<way::general, T> const general = {x, folded, scale_};
-                maxima.find(plain);
-                if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
-                take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
-                return finish<Form>(from, e, y, asked);
-            }
-        }
-        if constexpr (!masks_panel_as_read<Form, E>) {
-            if (which) {
-                maxima.find(moved_source<T, E, mask<T>>{x, folded, e});
-                if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
-            }
-        }
-        if constexpr (!std::same_as<E, T>) {
-            if (!which) {
-                P const factor = P::set(std::exchange(asked.factor, T(1)));
-                maxima.find(moved_source<T, E, multiplied<T>>{x, {{}, factor}, e});
-            }
-        }
+        constexpr bool is_converted = !std::same_as<E, T>, is_masked_as_read = masks_panel_as_read<Form, E>;
+        // What is converted is multiplied on its way, as masked elements were.
+        P const factor = P::set(is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor);
         scale_ = scaling<T>::of(asked);
-        source<way::plain, T> const plain = {from, scale_};
-        source<way::general, T> const general = {from, scale_};
-        if (!is_moved) asked.is_scaled() ? maxima.find(general) : maxima.find(plain);
-        take_pivots(asked) ? add<Form>(plain, e) : add<Form>(general, e);
+        if (which) {
+            if constexpr (is_masked_as_read) {
+                maxima.find(source<way::plain, T, mask<T>>{{x, folded}, scale_});
+            } else {
+                maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
+            }
+            if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
+        } else if constexpr (is_converted) {
+            maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, factor}}, e});
+        } else if (asked.is_scaled()) {
+            maxima.find(source<way::general, T>{{x, {}}, scale_});
+        } else {
+            maxima.find(source<way::plain, T>{{x, {}}, scale_});
+        }
+        bool const is_plain = take_pivots(asked);
+        rows_at<T const> from = {e.data, e.row};
+        if constexpr (!is_converted) {
+            if (!which || is_masked_as_read) from = x;
+        }
+        if constexpr (is_masked_as_read) {
+            if (which) add<Form, mask<T>>({from, folded}, e, is_plain);
+        }
+        if (!which || !is_masked_as_read) add<Form, everything<T>>({from, {}}, e, is_plain);
         finish<Form>(from, e, y, asked);
     }
 
@@ -96,6 +90,12 @@ private:
         repeat(at_.m);
         std::fill(at_.m + flat_, at_.m + padded_, T(0));
         return at_.take(padded_, asked);
+    }
+
+    template <form Form, class Mask>
+    void add(masked_rows<T, T, Mask> const& x, rows_at<T> e, bool is_plain) noexcept {
+        is_plain ? add<Form>(source<way::plain, T, Mask>{x, scale_}, e)
+                 : add<Form>(source<way::general, T, Mask>{x, scale_}, e);
     }
 
     /// Fills the sums; stores the exponentials where the form wants them.
@@ -223,10 +223,10 @@ private:
         bool const is_log = Form == form::log_softmax;
         panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
         index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        source<way::plain, T> const from = {x, scale_};
-        results.write(from, e, y, {rows, flat_});
-        source<way::plain, T> const last = {{x[rows], x.row}, scale_};
-        if (rest > 0) results.write(last, {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
+        results.write({{x, {}}, scale_}, e, y, {rows, flat_});
+        if (rest > 0) {
+            results.write({{{x[rows], x.row}, {}}, scale_}, {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
+        }
         if (is_streamed_) end_streaming();
     }
 

@@ -2,11 +2,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Where the sums of a packet of columns lie, and how many of them there are.
-struct place_of_sums {
-    index_t column, lanes, lane;
-};
-
 /// The columns of a panel and how they are folded: flat = fold * columns of one folded row.
 struct panel_shape {
     index_t columns, fold, flat;
@@ -28,8 +23,8 @@ public:
         fill_run(m_, s_.fold > 1 ? Width : (s_.flat + P::lanes - 1) / P::lanes * P::lanes, lowest);
         index_t const rows = n_ / s_.fold, rest = n_ % s_.fold * s_.columns;
         // Rows a page apart, of elements and of a mask, push each other out of cache if there are many.
-        index_t some = 8;
-        if constexpr (requires { x.which; }) some = is_large_ ? 4 : 8;
+        bool const are_several = Source::is_masked || !std::same_as<typename Source::element, T>;
+        index_t const some = are_several && is_large_ ? 4 : 8;
         for (index_t i = 0; i < rows; i += some) find(x, i, std::min(rows - i, some), s_.flat);
         if (rest > 0) find(x, rows, 1, rest);
         for (index_t half = s_.flat / 2; half >= s_.columns; half /= 2) {
@@ -57,25 +52,25 @@ private:
     void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         index_t j = 0;
         P below = lowest_below_;
-        for (; j + P::lanes <= columns; j += P::lanes) take(x, first, rows, {j, P::lanes, 0}, below);
+        for (; j + P::lanes <= columns; j += P::lanes) take(x, first, rows, j, P::lanes, below);
         if (j < columns) {
             auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
-            take(x, first, rows, {at, live, 0}, below);
+            take(x, first, rows, at, live, below);
         }
         lowest_below_ = below;
     }
 
     template <class Source>
-    EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, place_of_sums const& at,
+    EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column, index_t lanes,
                                   P& below) noexcept {
-        P largest = P::load(m_ + at.column);
-        auto place = x.at(first, at.column);
+        P largest = P::load(m_ + column);
+        auto place = x.at(first, column);
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
-            if (is_large_) x.ask_for(place, 8, at.column);
-            largest = max(largest, x(place, at.lanes, below));
+            if (is_large_) x.ask_for(place, 8, column);
+            largest = max(largest, x(place, lanes, below));
         }
-        largest.store(m_ + at.column, s_.fold > 1 ? at.lanes : P::lanes);
+        largest.store(m_ + column, s_.fold > 1 ? lanes : P::lanes);
     }
 
     T* m_;

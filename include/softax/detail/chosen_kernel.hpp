@@ -1,0 +1,63 @@
+// chosen_kernel: the kernel that a plan chose, whatever type the elements had before they were moved to it.
+#ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
+SOFTAX_KERNELS_BEGIN
+
+/// A kernel for groups of count elements that are computed in T, and its scratch.
+template <form Form, class T>
+class chosen_kernel {
+public:
+    chosen_kernel(index_t count, plan const& p, call const& c)
+        : asked(request<T>::of(c.scale, c.extra)), count_(count), plan_(p), call_(c), scratch_(p.scratch_size(count)) {}
+
+    request<T> asked;
+
+    T* scratch() noexcept { return scratch_.data(); }
+
+    /// Groups as they lie; whether some result may be NaN.
+    template <class E>
+    bool operator()(lattice<E const> const& x, lattice<E> const& y, index_t groups,
+                    mask<T> const& which = mask<T>()) noexcept {
+        extents const size = {count_, groups, plan_.is_large, plan_.is_streamed};
+        if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
+        if (plan_.which == plan::kernel::panel) {
+            if (plan_.waiting > 0) panel_.wait_in({scratch_.data(), plan_.inner_block});
+            panel_.template kernel<Form, E>({x.data, x.row}, {y.data, y.row}, size, asked, which);
+            return panel_.has_nan();
+        }
+        if constexpr (std::same_as<E, T>) {
+            return short_groups<Form>(x, y, size, asked, which);
+        } else if constexpr (Form != form::logsumexp) {
+            return strip<T>::template kernel<Form>(x, y, size, asked, which);
+        }
+        return true;
+    }
+
+private:
+    template <class E>
+    bool run_rows(lattice<E const> const& x, lattice<E> const& y, index_t groups, mask<T> const& which) noexcept {
+        if constexpr (row_block<Form, E>::longest > 0) {
+            if (groups > 1 && count_ <= row_block<Form, E>::longest) {
+                row_block<Form, E> kernel(count_, asked, which);
+                if (plan_.is_streamed) kernel.stream();
+                if (plan_.is_large) kernel.ask_ahead();
+                kernel.kernel(x, y, groups);
+                return kernel.has_nan();
+            }
+        }
+        if (row_twice<Form, E>::kernel(x, y, {count_, groups, true, true}, asked, call_)) return false;
+        row<Form, E> kernel(count_, asked, which);
+        if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
+        if (plan_.is_streamed) kernel.stream();
+        kernel.kernel(x, y, groups);
+        return kernel.has_nan();
+    }
+
+    index_t count_;
+    plan plan_;
+    call call_;
+    buffer<T> scratch_;
+    panel<T> panel_;
+};
+
+SOFTAX_KERNELS_END
+#endif
