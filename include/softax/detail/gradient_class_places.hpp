@@ -119,8 +119,13 @@ inline void count_left(index_t* left, bool const* w, walked_axis const& classes,
             continue;
         }
         index_t count = 0;
-        if (next == 1) count = count_run(first, classes.extent);
-        for (index_t i = 0; i < classes.extent && next != 1; ++i) count += first[i * next];
+        if (next == 0) {
+            count = *first ? classes.extent : 0;
+        } else if (next == 1) {
+            count = count_run(first, classes.extent);
+        } else {
+            for (index_t i = 0; i < classes.extent; ++i) count += first[i * next];
+        }
         // One answer for all groups.
         if (group == 0) return void(std::for_each_n(left, groups.extent, [count](index_t& own) { own += count; }));
         left[k] += count;

@@ -49,10 +49,12 @@ public:
         for (index_t const axis : reduced) kept_ /= shape[axis];
         // Columns, if all axes but the last are reduced.
         index_t const last = shape.size() - 1;
-        bool const are_columns = leading == 0 && reduced.size() > 0 && reduced[reduced.size() - 1] < last &&
-                                 kept_ == shape[last] && kept_ > 32;
-        if (cuts_columns && are_columns && rest_ > 4 * wanted) {
-            columns_ = std::clamp(2 * wanted / (rest_ / kept_) / 32 * 32, index_t{32}, kept_);
+        are_columns_ = cuts_columns && leading == 0 && reduced.size() > 0 && reduced[reduced.size() - 1] < last &&
+                       kept_ == shape[last] && kept_ > 32 && rest_ > 4 * wanted;
+        if (are_columns_) {
+            axis_ = last, extent_ = shape[last];
+            rest_ /= extent_, kept_ = 1;
+            step_ = std::clamp(2 * wanted / rest_ / 32 * 32, index_t{32}, extent_);
         }
         if (leading == 0) return;
         while (true) {
@@ -64,18 +66,17 @@ public:
         step_ = std::clamp(wanted / rest_, index_t{1}, extent_);
     }
 
-    index_t count() const noexcept { return columns_ > 0 ? (kept_ + columns_ - 1) / columns_ : before_ * steps(); }
-    index_t largest() const noexcept { return columns_ > 0 ? rest_ / kept_ * columns_ : rest_ * step_; }
+    index_t count() const noexcept { return before_ * steps(); }
+    index_t largest() const noexcept { return rest_ * step_; }
 
     slab operator[](index_t number) const {
-        if (columns_ > 0) {
-            index_t const first = number * columns_;
-            slab s = {shape_, reduced_, {}, first, kept_, first, first};
-            s.shape[shape_.size() - 1] = std::min(columns_, kept_ - first);
-            return s;
-        }
         index_t const at = number % steps() * step_;
         number /= steps();
+        if (are_columns_) {
+            slab s = {shape_, reduced_, {}, at, extent_, at, at};
+            s.shape[axis_] = std::min(step_, extent_ - at);
+            return s;
+        }
         slab s;
         for (index_t axis = axis_; axis < shape_.size(); ++axis) s.shape.push_back(shape_[axis]);
         for (index_t const axis : reduced_) s.reduced.push_back(axis - axis_);
@@ -98,7 +99,7 @@ private:
     index_t axis_ = 0, before_ = 1;  // the axis that is cut, the indices left of it
     index_t extent_ = 1, step_ = 1;  // of that axis
     index_t rest_ = 1, kept_ = 1;    // elements and groups for each of its indices
-    index_t columns_ = 0;            // of the last axis, if that is cut
+    bool are_columns_ = false;       // it is the last one, which those left of it are reduced for
 };
 
 inline namespace SOFTAX_ISA {
