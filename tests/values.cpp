@@ -542,4 +542,38 @@ TEMPLATE_TEST_CASE("ordinary numbers raise no floating-point exception", "[value
     }
 }
 
+TEMPLATE_TEST_CASE("nothing subnormal comes of -inf or of what is left out", "[values]", float, double) {
+    // The bug: beside a maximum half-way between two powers of two the exponential of -inf was not 0 but subnormal, which takes
+    // processors a hundred cycles: with one such group among a hundred a masked call took 1.6 times as long as one without.
+    constexpr index_t groups = 100;
+    auto const is_raising = [](form f, view<TestType const> const& x, index_t axis, softax::options const& o) {
+        std::feclearexcept(FE_ALL_EXCEPT);
+        run(f, x, axis, o);
+        return std::fetestexcept(FE_UNDERFLOW) != 0;
+    };
+    for (index_t const n : {5, 20, 64, 300, 1000}) {
+        auto finite = array<TestType>::uninitialized({groups, n}), x = finite;
+        array<bool> where({groups, n}, true);
+        for (index_t g = 0; g < groups; ++g) {
+            double const power = static_cast<double>(g % 7 - 3) + 0.5 + static_cast<double>(g - groups / 2) * 1e-4;
+            for (index_t i = 0; i < n; ++i) {
+                where(g, i) = i % 3 != 0;
+                finite(g, i) =
+                    static_cast<TestType>(power * 0.69314718055994531 - (i == 1 ? 0 : static_cast<double>(i % 5) / 4));
+                x(g, i) = where(g, i) ? finite(g, i) : -inf_of<TestType>;
+            }
+        }
+        array<TestType> const x_columns(view<TestType>(x).transpose()),
+            finite_columns(view<TestType>(finite).transpose());
+        for (form const f : forms) {
+            CAPTURE(name_of_type<TestType>(), n, name_of(f));
+            CHECK(!is_raising(f, x, 1, {}));
+            CHECK(!is_raising(f, x_columns, 0, {}));
+            CHECK(!is_raising(f, finite, 1, {.where = where}));
+            CHECK(!is_raising(f, finite_columns, 0, {.where = view<bool const>(where).transpose()}));
+            CHECK(!is_raising(f, x, 1, {.scale = 1.5}));
+        }
+    }
+}
+
 }  // namespace

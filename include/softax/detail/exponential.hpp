@@ -14,15 +14,15 @@ struct exp_constants;
 /// these do nothing both give the same bits, so which is taken is a matter of speed.
 enum class way { plain, general };
 
-// floor: where the exponent field of 2^bias exp(x - m) gets to 0, 191 (1223) powers of two below m, less what rounding
-// may take. From there on the exponential is exactly 0, which no quotient can underflow: a row half of -inf took twice the
-// time of another. Above, the exponential is normal, and below that its quotient is 0 anyway.
-// wide: from there on x - m is exact for every x in [m - floor, m] (Sterbenz), so m is taken off first.
+// x is not taken to be further below 2^k than bias + exponent_bias powers of two, where the exponent field of the result is 0: what
+// is below is exactly 0, as its quotient is. Next to that field results may be subnormal, and a row half of -inf then takes twice
+// the time of another. So the floor is counted from 2^k: from m, half a power above it, rounding would reach the next field.
+// wide: from there on x - m is exact for every x that is not below that floor (Sterbenz), so m is taken off first.
 // The coefficients of r^2, r^3, ... minimize the relative error of 1 + r + r^2 q(r) on [-ln 2 / 2, ln 2 / 2] (Remez, least
 // squares): 2^-28.2 for float, 2^-57 for double. The product of ln2_high with any j is exact.
 template <>
 struct exp_constants<float> {
-    static constexpr float floor = 132.3897f, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
+    static constexpr float ln2 = 0x1.62e43p-1f, wide = 512, magic = 0x1.8p23f, log2_e = 0x1.715476p+0f;
     static constexpr int bias = 64, exponent_bias = 127;
     static constexpr float ln2_high = 0x1.62e8p-1f, ln2_low = -0x1.e8082ep-16f;
     static constexpr float coefficient[] = {0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558fcp-5f, 0x1.123b9ap-7f,
@@ -31,7 +31,7 @@ struct exp_constants<float> {
 
 template <>
 struct exp_constants<double> {
-    static constexpr double floor = 847.7176, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
+    static constexpr double ln2 = 0x1.62e42fefa39efp-1, wide = 2048, magic = 0x1.8p52, log2_e = 0x1.71547652b82fep+0;
     static constexpr int bias = 200, exponent_bias = 1023;
     static constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
     static constexpr double coefficient[] = {0x1.000000000000cp-1,  0x1.5555555555511p-3,  0x1.555555554fea9p-5,
@@ -45,13 +45,13 @@ template <class T>
 struct request {
     T factor;    // a power of two with the sign of the scale: x is multiplied by it as it is loaded, exactly
     T mantissa;  // what is left of the scale, in [1, 2): it enters where x is reduced, and its product is not rounded
-    T extra_over_mantissa, log2_e_mantissa, wide_over_mantissa, floor_over_mantissa;
+    T extra_over_mantissa, log2_e_mantissa, wide_over_mantissa, ln2_over_mantissa;
     double extra;       // as it enters exp, not scaled; -inf is none
     double origin = 0;  // added to logsumexp: what has been taken off every element, times the scale
 
     static request of(double scale, double extra) noexcept {
         using c = exp_constants<T>;
-        request r = {1, 1, 0, c::log2_e, c::wide, c::floor, 0};
+        request r = {1, 1, 0, c::log2_e, c::wide, c::ln2, 0};
         if (scale != 1) {
             int exponent = 0;
             T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
@@ -59,7 +59,7 @@ struct request {
             r.mantissa = f == 0 ? T(1) : f;
             r.log2_e_mantissa = c::log2_e * r.mantissa;
             r.wide_over_mantissa = c::wide / r.mantissa;
-            r.floor_over_mantissa = c::floor / r.mantissa;
+            r.ln2_over_mantissa = c::ln2 / r.mantissa;
         }
         r.set_extra(static_cast<double>(static_cast<T>(extra)));
         return r;
@@ -98,7 +98,8 @@ struct pivot {
         P const shift = Way == way::plain ? P::set(T(0)) : zero_unless_above(m, P::set(asked.wide_over_mantissa));
         P const rest = Way == way::plain ? m : m - shift;
         P const k = opaque(madd(rest, P::set(asked.log2_e_mantissa), P::set(c::magic))) - P::set(c::magic);
-        return {shift, rest - P::set(asked.floor_over_mantissa), P::set(c::magic + T(c::bias + c::exponent_bias)) - k};
+        constexpr T powers = T(c::bias + c::exponent_bias);
+        return {shift, (k - P::set(powers)) * P::set(asked.ln2_over_mantissa), P::set(c::magic + powers) - k};
     }
 
     /// pivot::of for one group.

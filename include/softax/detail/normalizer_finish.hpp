@@ -83,10 +83,10 @@ T pivot_below(wide max, T mantissa) noexcept {
 template <class T>
 finishing<T> finishing_of(normalizer_state<T> const& s, double scale) noexcept {
     using c = exp_constants<T>;
-    T const no_magic = c::magic + T(c::bias + c::exponent_bias);
+    constexpr T powers = T(c::bias + c::exponent_bias), no_magic = c::magic + powers;
     if (is_nan(s)) {
         constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-        return {scale, nan, nan, T(0), T(0), -c::floor, no_magic, static_cast<T>(nan)};
+        return {scale, nan, nan, T(0), T(0), -powers * c::ln2, no_magic, static_cast<T>(nan)};
     }
     auto const asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
     double const mantissa = static_cast<double>(asked.mantissa);
@@ -94,7 +94,7 @@ finishing<T> finishing_of(normalizer_state<T> const& s, double scale) noexcept {
     T const m = pivot_below(max, asked.mantissa), shift = std::abs(m) > asked.wide_over_mantissa ? m : T(0);
     wide rest = max - two_product(static_cast<double>(shift), mantissa);
     // So far above the shift, and so above every element of this scale, that exp is 0 there.
-    double const far = 2 * static_cast<double>(c::floor);
+    double const far = 2 * static_cast<double>(powers * c::ln2);
     if (shift != T(0) && rest.hi > far) rest = {far, 0};
     double const k = std::rint(rest.hi * static_cast<double>(c::log2_e));
     wide const sum = total_of(s) * exp_of<T>(rest - times_ln2(k), c::bias);
@@ -104,7 +104,7 @@ finishing<T> finishing_of(normalizer_state<T> const& s, double scale) noexcept {
             sum.lo,
             m,
             shift,
-            static_cast<T>((rest.hi - static_cast<double>(c::floor)) / mantissa),
+            (static_cast<T>(k) - powers) * asked.ln2_over_mantissa,
             no_magic - static_cast<T>(k),
             -static_cast<T>(log_and_rest.hi + log_and_rest.lo)};
 }
