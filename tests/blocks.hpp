@@ -81,14 +81,15 @@ inline std::string trimmed(std::string const& text) {
     return result;
 }
 
-/// Compiles text as the build compiles ours: with -fsyntax-only, or to a program. where says which page and line it is.
+/// Compiles text as the build compiles ours, for one instruction set: with -fsyntax-only, or to a program. where says which page
+/// and line it is.
 inline void compile(std::string const& text, std::string const& where, std::string const& name,
                     std::string const& target) {
     std::string const source = name + ".cpp";
     std::ofstream(source) << text;
     auto const [status, errors] =
         answer_of("\"" SOFTAX_COMPILER "\" -std=c++20 " SOFTAX_WARNINGS " -I\"" SOFTAX_SOURCE_DIR
-                  "/include\" -isystem \"" SOFTAX_EIGEN "\" " SOFTAX_MPI_FLAGS " -pthread " +
+                  "/include\" -isystem \"" SOFTAX_EIGEN "\" " SOFTAX_MPI_FLAGS " -pthread -DSOFTAX_NO_REGIONS " +
                   source + " " + target);
     fs::remove(source);
     INFO(where << ":\n" << errors);

@@ -99,7 +99,7 @@ struct moved_source : masked_rows<T, In, Mask> {
     }
 
     EIGEN_ALWAYS_INLINE packet<T> operator()(place const& p, index_t lanes, packet<T>& below) const noexcept {
-        // Masked softmax of 200 rows of 300 takes 1.27 times an unmasked call rather than 1.34, 100 of 5,000 1.31 rather than 1.41.
+        // Without asking, masked softmax of 100 rows of 5,000 takes 1.1 times as long (AVX2), that of half types 1.05 to 1.17 times.
         prefetch_to(p.kept + 8 * kept.row);
         packet<T> const moved = this->masked(some_of_row<In>::load(p.x, lanes), p, lanes, below);
         moved.store(p.kept, lanes);
