@@ -51,12 +51,12 @@
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/plan         which kernel, and where
 //   detail/group_blocks groups, some at a time
-//   detail/chosen_kernel brings them to it
+//   detail/chosen_kernel the kernel of a plan and its scratch
 //   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
-//   detail/gradient_plan      the rules of derivatives, and their blocks of groups
+//   detail/gradient_plan      the rules of derivatives, and how their groups are cut
 //   detail/gradient_class_places  where groups of classes lie, how many a mask leaves
 //   detail/gradient_elements  their formulas in packets
 //   detail/gradient_runs      sums and results of groups that are runs

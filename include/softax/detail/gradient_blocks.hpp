@@ -12,6 +12,7 @@ public:
     gradient_blocks(gradient const& c, gradient_plan const& p)
         : c_(c),
           p_(p),
+          blocks_(p_.groups, p.outer_block, p.inner_block),
           formula_(c.scale),
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(has_sum(Rule) ? y_.size() : 0),
@@ -19,53 +20,53 @@ public:
           where_(c.where && !p.is_mask_fit() ? p.block_groups() * p.groups.count : 0) {}
 
     void operator()(index_t first, index_t last) {
-        for (index_t b = first; b < last; ++b) run(p_.block(b));
+        for (index_t b = first; b < last; ++b) run(blocks_[b]);
     }
 
     /// A part of a run; see gradient_plan::has_long_runs.
     void operator()(run_segment<T> const& s) {
         segment_ = &s;
-        run_direct(p_.block(s.run));
+        run_direct(blocks_[s.run]);
     }
 
 private:
-    void run(gradient_block const& b) {
-        if (c_.where && !p_.is_mask_fit()) mask_mover(where_.data(), c_.where + b.where, packed(b));
+    void run(group_block const& b) {
+        if (c_.where && !p_.is_mask_fit()) mask_mover(where_.data(), c_.where + b.offset.where, packed(b));
         p_.is_staged ? run_staged(b) : run_direct(b);
     }
 
-    void run_direct(gradient_block const& b) {
-        G const* const g = has_sum(Rule) ? c_.g + b.offset : nullptr;
-        Out* const out = has_result(Rule) ? c_.out + b.offset : nullptr;
-        auto tile = tile_of(c_.y + b.offset, g, out, b);
+    void run_direct(group_block const& b) {
+        G const* const g = has_sum(Rule) ? c_.g + b.offset.x : nullptr;
+        Out* const out = has_result(Rule) ? c_.out + b.offset.x : nullptr;
+        auto tile = tile_of(c_.y + b.offset.x, g, out, b);
         tile.row = p_.groups.reduce.size > 0 ? p_.groups.reduce.at[0].x : 0;
         tile.out_row = c_.out_row > 0 ? c_.out_row : tile.row;
         if (p_.is_row) tile.column = p_.last_outer().x;
         kernel(tile);
     }
 
-    void run_staged(gradient_block const& b) {
+    void run_staged(group_block const& b) {
         walked_axes const axes = packed(b);
-        mover<T, Y>(y_.data(), c_.y + b.offset, axes);
-        if constexpr (has_sum(Rule)) mover<T, G>(g_.data(), c_.g + b.offset, axes);
+        mover<T, Y>(y_.data(), c_.y + b.offset.x, axes);
+        if constexpr (has_sum(Rule)) mover<T, G>(g_.data(), c_.g + b.offset.x, axes);
         kernel(tile_of<T, T, T>(y_.data(), g_.data(), out_.data(), b));
-        if constexpr (has_result(Rule)) mover<Out, T>(c_.out + b.offset, out_.data(), reversed(axes));
+        if constexpr (has_result(Rule)) mover<Out, T>(c_.out + b.offset.x, out_.data(), reversed(axes));
     }
 
     /// The groups of a block packed in memory, as what the mask says of them is.
     template <class A, class B, class C>
-    gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, gradient_block const& b) noexcept {
-        index_t const n = p_.groups.count, groups = b.outer * b.inner;
+    gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, group_block const& b) noexcept {
+        index_t const n = p_.groups.count, groups = b.groups();
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
         // A mask makes one stream of memory more than the caches follow by themselves.
         index_t const ahead = c_.where && p_.size >= index_t{1} << 21 ? 1024 : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
-        T* const sums = c_.sums ? c_.sums + b.first_group : nullptr;
+        T* const sums = c_.sums ? c_.sums + b.first : nullptr;
         gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums, n,          groups,
                                           row, column, row, column,        row,  neighbours, ahead};
         if (c_.where && p_.is_mask_fit()) {
             walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
-            tile.where = c_.where + b.where;
+            tile.where = c_.where + b.offset.where;
             tile.where_row = p_.groups.reduce.at[0].where, tile.where_column = group.where;
         }
         return tile;
@@ -73,11 +74,11 @@ private:
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
     /// side.
-    walked_axes packed(gradient_block const& b) const noexcept {
+    walked_axes packed(group_block const& b) const noexcept {
         walked_axes axes;
         walked_axis outer = p_.last_outer(), inner = p_.groups.inner;
         outer.extent = b.outer, inner.extent = b.inner;
-        index_t step = b.outer * b.inner * p_.groups.count;
+        index_t step = b.groups() * p_.groups.count;
         if (p_.is_row) push(axes, outer, step), push(axes, inner, step);
         for (index_t k = 0; k < p_.groups.reduce.size; ++k) push(axes, p_.groups.reduce.at[k], step);
         if (p_.is_turned) std::swap(outer, inner);
@@ -110,6 +111,7 @@ private:
 
     gradient c_;
     gradient_plan p_;
+    group_blocks blocks_;
     derivative<Rule, T> formula_;
     buffer<T> y_, g_, out_;
     buffer<bool> where_;

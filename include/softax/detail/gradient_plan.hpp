@@ -84,12 +84,6 @@ constexpr index_t gradient_width(index_t n) noexcept {
     return std::min(fitting / 16 * 16, gradient_most_columns);
 }
 
-/// Some groups: outer neighbours along the last outer axis times inner ones along the inner axis.
-struct gradient_block {
-    index_t offset = 0, where = 0, first_group = 0;  // of the first element, in the arrays, the mask and the sums
-    index_t outer = 1, inner = 1;
-};
-
 struct gradient_plan {
     partition groups;
     index_t size = 0;
@@ -120,28 +114,6 @@ struct gradient_plan {
     bool has_long_runs(index_t threads, bool is_masked) const noexcept {
         bool const is_direct = is_row && !is_staged && (!is_masked || is_mask_fit());
         return is_direct && groups.count >= index_t{1} << 16 && blocks() < threads;
-    }
-
-    gradient_block block(index_t number) const noexcept {
-        gradient_block b;
-        walked_axis const last = last_outer(), inner = groups.inner;
-        index_t const j = number % inner_blocks() * inner_block;
-        number /= inner_blocks();
-        index_t const o = number % outer_blocks() * outer_block;
-        number /= outer_blocks();
-        b.outer = std::min(outer_block, last.extent - o);
-        b.inner = std::min(inner_block, inner.extent - j);
-        b.first_group = (number * last.extent + o) * inner.extent + j;
-        b.offset = o * last.x + j * inner.x;
-        b.where = o * last.where + j * inner.where;
-        for (index_t k = groups.outer.size - 2; k >= 0; --k) {
-            walked_axis const& a = groups.outer.at[k];
-            index_t const i = number % a.extent;
-            number /= a.extent;
-            b.offset += i * a.x;
-            b.where += i * a.where;
-        }
-        return b;
     }
 
     /// The plan for a non-empty row-major shape; reduced holds ascending axes, where the strides of a mask or null.

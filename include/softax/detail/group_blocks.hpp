@@ -2,10 +2,10 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// So many groups along both axes, and how far the first lies from that of the partition.
+/// So many groups along both axes; how far the first lies from that of the partition, and its number, inner ones counted first.
 struct group_block {
     walked_axis offset;
-    index_t outer, inner;
+    index_t outer, inner, first;
 
     index_t groups() const noexcept { return outer * inner; }
 };
@@ -22,7 +22,7 @@ public:
     }
 
     group_block operator[](index_t b) const noexcept {
-        group_block at = {{0, 0, 0, 0}, 1, 1};
+        group_block at = {{0, 0, 0, 0}, 1, 1, 0};
         auto const step = [&at](walked_axis const& a, index_t count) {
             at.offset.x += count * a.x, at.offset.y += count * a.y, at.offset.where += count * a.where;
         };
@@ -32,6 +32,7 @@ public:
         index_t const o = take_digit(b, outer_blocks()) * outer_;
         at.outer = std::min(outer_, last().extent - o);
         step(last(), o);
+        at.first = (b * last().extent + o) * p_.inner.extent + j;
         for (index_t k = p_.outer.size - 2; k >= 0; --k) step(p_.outer.at[k], take_digit(b, p_.outer.at[k].extent));
         return at;
     }
