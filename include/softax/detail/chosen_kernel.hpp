@@ -2,7 +2,7 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// A kernel for groups of count elements that are computed in T, and its scratch.
+/// A kernel for groups of count elements that are computed in T, and its scratch. The plan and the call outlive it.
 template <form Form, class T>
 class chosen_kernel {
 public:
@@ -53,8 +53,8 @@ private:
     }
 
     index_t count_;
-    plan plan_;
-    call call_;
+    plan const& plan_;
+    call const& call_;
     buffer<T> scratch_;
     panel<T> panel_;
 };

@@ -45,7 +45,8 @@ public:
         mask<T> const folded = which.folded(fold_);
         constexpr bool is_converted = !std::same_as<E, T>, is_masked_as_read = masks_panel_as_read<Form, E>;
         // What is converted is multiplied on its way, as masked elements were.
-        P const factor = P::set(is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor);
+        T const factor = asked.factor;
+        if (is_converted && !which) asked.factor = T(1);
         scale_ = scaling<T>::of(asked);
         if (which) {
             if constexpr (is_masked_as_read) {
@@ -55,7 +56,7 @@ public:
             }
             if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
         } else if constexpr (is_converted) {
-            maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, factor}}, e});
+            maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else if (asked.is_scaled()) {
             maxima.find(source<way::general, T>{{x, {}}, scale_});
         } else {
