@@ -45,13 +45,14 @@ template <class T>
 struct request {
     T factor;    // a power of two with the sign of the scale: x is multiplied by it as it is loaded, exactly
     T mantissa;  // what is left of the scale, in [1, 2): it enters where x is reduced, and its product is not rounded
-    T extra_over_mantissa, log2_e_mantissa, wide_over_mantissa, ln2_over_mantissa;
+    // The first three are finite: Clang multiplies by what lies behind the mantissa in lanes that nobody reads.
+    T log2_e_mantissa, wide_over_mantissa, ln2_over_mantissa, extra_over_mantissa;
     double extra;       // as it enters exp, not scaled; -inf is none
     double origin = 0;  // added to logsumexp: what has been taken off every element, times the scale
 
     static request of(double scale, double extra) noexcept {
         using c = exp_constants<T>;
-        request r = {1, 1, 0, c::log2_e, c::wide, c::ln2, 0};
+        request r = {1, 1, c::log2_e, c::wide, c::ln2, 0, 0};
         if (scale != 1) {
             int exponent = 0;
             T const wanted = static_cast<T>(scale), f = 2 * std::abs(std::frexp(wanted, &exponent));
