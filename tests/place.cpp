@@ -346,6 +346,12 @@ TEMPLATE_TEST_CASE("from every second element, up to the last of memory", "[plac
     SUCCEED();
 }
 
+/// Elements between rows that are written past the caches. A slow build takes its time with results that large.
+std::vector<index_t> gaps_past_caches(form f) {
+    if (is_slow_build) return {f == form::softmax ? 1 : 0};
+    return {0, 1, 16};
+}
+
 TEST_CASE("past the caches", "[place]") {
     // Large results are written past the caches in whole lines, which rows that do not begin with one must not be.
     std::mt19937 random(9);
@@ -355,7 +361,7 @@ TEST_CASE("past the caches", "[place]") {
     array<bool> const where({n}, true);
     for (form const f : {form::softmax, form::log_softmax}) {
         auto const alone = each_alone(f, few);
-        for (index_t const gap : {0, 1, 16}) {
+        for (index_t const gap : gaps_past_caches(f)) {
             std::vector<float> memory(static_cast<std::size_t>(2 * (count * n + gap) + 16), 77.0f);
             float* const to =
                 memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) / sizeof(float);
@@ -448,7 +454,7 @@ TEST_CASE("past the caches, side by side", "[place]") {
         array<float> const a(x);
         for (form const f : {form::softmax, form::log_softmax}) {
             auto const alone = each_alone(f, few);
-            for (index_t const gap : {0, 1, 16}) {
+            for (index_t const gap : gaps_past_caches(f)) {
                 index_t const pitch = columns + gap;
                 std::vector<float> memory(static_cast<std::size_t>(n * pitch + 16), 77.0f);
                 float* const to =
