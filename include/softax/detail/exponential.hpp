@@ -2,8 +2,7 @@
 //
 // x is reduced by multiples of ln 2 as it stands, not after m was subtracted: exp(x) = 2^j exp(r), so nothing is rounded away
 // when x and m are far apart. What is returned is 2^(j - k + bias) exp(r), where 2^k is the power of two next to exp(m): the
-// factor 2^bias keeps every value normal, down to those whose quotient is 0 and which are 0 themselves, and cancels in the
-// quotient like exp(m) itself.
+// factor 2^bias keeps every value normal, down to those whose quotient is 0, and cancels in the quotient like exp(m) itself.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
