@@ -12,6 +12,7 @@
 //   detail/overlap      whether memories touch
 //   array               buffer + layout: the owner; knows nothing of Eigen
 //   detail/partition    shape + axes + strides -> outer x reduce x inner
+//   detail/answers      how many elements a mask leaves of a group
 //   detail/team         threads, as the kernels ask for them
 //   detail/isa          the instruction set of the flags, by name
 //   detail/half_lanes   halves to and from floats, many abreast, without an instruction for it
@@ -57,7 +58,7 @@
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
 //   detail/gradient_plan      the rules of derivatives, and how their groups are cut
-//   detail/gradient_class_places  where groups of classes lie, how many a mask leaves
+//   detail/gradient_class_places  where groups of classes lie
 //   detail/gradient_elements  their formulas in packets
 //   detail/gradient_runs      sums and results of groups that are runs
 //   detail/gradient_columns   of groups side by side

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "../view.hpp"
+#include "answers.hpp"
 #include "gradient_class_places.hpp"
 #include "gradient_plan.hpp"
 #include "kernels.hpp"

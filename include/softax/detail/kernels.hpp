@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../dtype.hpp"
+#include "answers.hpp"
 #include "buffer.hpp"
 #include "packet_bits.hpp"
 #include "partition.hpp"

@@ -54,7 +54,7 @@ public:
             } else {
                 maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
             }
-            if (!asked.has_extra()) maxima.spare_empty_columns(folded, at_.shift);
+            if (!asked.has_extra()) maxima.spare_empty_columns(which);
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else if (asked.is_scaled()) {
@@ -149,12 +149,11 @@ private:
         T* to = y.data + at.column;
         auto place = x.at(rows.first, at.column);
         index_t const count = rows.count, step = rows.step;
-        P below = P::set(T(0));
         bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < count; ++i, x.step(place, step), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
-            P const value = x(place, at.lanes, below);
+            P const value = x(place, at.lanes);
             auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {
                 e.value().store(to, at.lanes);

@@ -32,43 +32,52 @@ public:
         }
     }
 
-    /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any. own: room for
-    /// all of them.
-    void spare_empty_columns(mask<T> const& which, T* own) noexcept {
+    /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
+    void spare_empty_columns(mask<T> const& which) noexcept {
         if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
         // A maximum of -inf is that of nothing, but where an element is -inf.
         alignas(64) T below[P::lanes];
         lowest_below_.store(below);
-        if (std::all_of(below, below + P::lanes, [](T far) { return far < -lowest; })) {
+        if (is_large_ && std::all_of(below, below + P::lanes, [](T far) { return far < -lowest; })) {
             return std::replace(m_, m_ + s_.columns, lowest, T(0));
         }
-        std::copy_n(m_, s_.columns, own);
-        find(answers<T>{mask<T>::of(which.where, T(1), T(0))});
-        for (index_t j = 0; j < s_.columns; ++j) m_[j] = m_[j] == 0 ? T(0) : own[j];
+        index_t left[Width] = {};
+        count_left(left, which.where.data, {n_, 0, 0, which.row()}, {s_.columns, 0, 0, 1});
+        for (index_t j = 0; j < s_.columns; ++j) {
+            if (m_[j] == lowest && left[j] == 0) m_[j] = T(0);
+        }
     }
 
 private:
     template <class Source>
     void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
+        is_large_ ? find<true>(x, first, rows, columns) : find<false>(x, first, rows, columns);
+    }
+
+    template <bool IsLarge, class Source>
+    void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         index_t j = 0;
         P below = lowest_below_;
-        for (; j + P::lanes <= columns; j += P::lanes) take(x, first, rows, j, P::lanes, below);
+        for (; j + P::lanes <= columns; j += P::lanes) take<IsLarge>(x, first, rows, j, P::lanes, below);
         if (j < columns) {
             auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
-            take(x, first, rows, at, live, below);
+            take<IsLarge>(x, first, rows, at, live, below);
         }
         lowest_below_ = below;
     }
 
-    template <class Source>
+    template <bool IsLarge, class Source>
     EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column, index_t lanes,
                                   P& below) noexcept {
         P largest = P::load(m_ + column);
         auto place = x.at(first, column);
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
-            if (is_large_) x.ask_for(place, 8, column);
-            largest = max(largest, x(place, lanes, below));
+            if constexpr (IsLarge) {
+                x.ask_for(place, 8, column);
+                below = max(below, x.below(place, lanes));
+            }
+            largest = max(largest, x(place, lanes));
         }
         largest.store(m_ + column, s_.fold > 1 ? lanes : P::lanes);
     }
@@ -77,7 +86,7 @@ private:
     index_t n_;
     panel_shape s_;
     bool is_large_;
-    P lowest_below_ = P::set(T(0));
+    P lowest_below_ = P::set(T(0));  // of large panels, for which it takes less than to read a mask again
 };
 
 SOFTAX_KERNELS_END

@@ -77,8 +77,7 @@ private:
         if constexpr (Form == form::softmax) {
             return by(P::load(e, lanes, T(0)));
         } else {
-            P below = P::set(T(0));
-            return x.scale.log_softmax(x(place, lanes, below), by.hi, by.lo);
+            return x.scale.log_softmax(x(place, lanes), by.hi, by.lo);
         }
     }
 };
