@@ -3,8 +3,8 @@
 SOFTAX_KERNELS_BEGIN
 
 /// Whether masked elements are masked in both passes over them, rather than kept between: softmax of 1,000 rows of 64 columns
-/// takes 1.15 times an unmasked call rather than 1.3, logsumexp of 4,096 rows of 1,024 columns 1.28 rather than 1.42 (AVX-512;
-/// AVX2 1.4 to 1.6 rather than 1.2 to 1.3, because a choice of two packets is three instructions inside).
+/// takes 1.15 times an unmasked call rather than 1.3, logsumexp of 4,096 rows of 1,024 columns 1.26 rather than 1.42 (AVX-512;
+/// with AVX2 a choice of two packets is three instructions inside, and softmax takes 1.2 to 1.33 times either way).
 template <form Form, class E>
 inline constexpr bool masks_panel_as_read =
     std::floating_point<E> && Form != form::log_softmax && sizeof(packet<compute_type<E>>) == 64;
