@@ -75,7 +75,7 @@ private:
         for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
             if constexpr (IsLarge) {
                 x.ask_for(place, 8, column);
-                below = max(below, x.below(place, lanes));
+                if constexpr (Source::is_masked) below = max(below, x.below(place, lanes));
             }
             largest = max(largest, x(place, lanes));
         }

@@ -61,9 +61,7 @@ struct masked_rows {
 
     /// How far elements under a mask lie below 0, whether left or not.
     EIGEN_ALWAYS_INLINE packet<T> below(place const& p, index_t lanes) const noexcept {
-        packet<T> const zero = packet<T>::set(T(0));
-        if constexpr (is_masked) return zero - some_of_row<In>::load(p.x, lanes) * which.factor;
-        return zero;
+        return packet<T>::set(T(0)) - some_of_row<In>::load(p.x, lanes) * which.factor;
     }
 };
 
