@@ -52,6 +52,7 @@ void count_words(index_t* counts, bool const* w, index_t row, index_t n, std::in
 /// The same in each of 8 * words columns of n rows: some words of a row together, since rows may be pages apart.
 inline void count_columns(index_t* counts, bool const* w, index_t row, index_t n, index_t words) noexcept {
     index_t k = 0;
+    for (; k + 8 <= words; k += 8) count_words(counts + 8 * k, w + 8 * k, row, n, std::make_index_sequence<8>());
     for (; k + 4 <= words; k += 4) count_words(counts + 8 * k, w + 8 * k, row, n, std::make_index_sequence<4>());
     for (; k < words; ++k) count_words(counts + 8 * k, w + 8 * k, row, n, std::make_index_sequence<1>());
 }

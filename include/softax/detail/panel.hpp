@@ -44,23 +44,22 @@ public:
         panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
         mask<T> const folded = which.folded(fold_);
         constexpr bool is_converted = !std::same_as<E, T>, is_masked_as_read = masks_panel_as_read<Form, E>;
-        // What is converted is multiplied on its way, as masked elements were.
+        // What is converted is multiplied on its way, as masked elements are.
         T const factor = asked.factor;
         if (is_converted && !which) asked.factor = T(1);
         scale_ = scaling<T>::of(asked);
+        if (which && is_masked_as_read) scale_.factor = which.factor;
         if (which) {
             if constexpr (is_masked_as_read) {
-                maxima.find(source<way::plain, T, mask<T>>{{x, folded}, scale_});
+                maxima.find(masked_rows<T, T, mask<T>>{x, folded}, scale_);
             } else {
                 maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
             }
             if (!asked.has_extra()) maxima.spare_empty_columns(which);
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
-        } else if (asked.is_scaled()) {
-            maxima.find(source<way::general, T>{{x, {}}, scale_});
         } else {
-            maxima.find(source<way::plain, T>{{x, {}}, scale_});
+            maxima.find(masked_rows<T, T, everything<T>>{x, {}}, scale_);
         }
         bool const is_plain = take_pivots(asked);
         rows_at<T const> from = {e.data, e.row};
@@ -95,8 +94,11 @@ private:
 
     template <form Form, class Mask>
     void add(masked_rows<T, T, Mask> const& x, rows_at<T> e, bool is_plain) noexcept {
-        is_plain ? add<Form>(source<way::plain, T, Mask>{x, scale_}, e)
-                 : add<Form>(source<way::general, T, Mask>{x, scale_}, e);
+        if (!is_plain) return add<Form>(source<way::general, T, Mask>{x, scale_}, e);
+        if constexpr (masked_rows<T, T, Mask>::is_masked) {
+            if (scale_.factor.first() != 1) return add<Form>(source<way::plain, T, Mask, true>{x, scale_}, e);
+        }
+        add<Form>(source<way::plain, T, Mask>{x, scale_}, e);
     }
 
     /// Fills the sums; stores the exponentials where the form wants them.

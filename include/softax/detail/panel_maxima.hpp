@@ -17,6 +17,13 @@ public:
     panel_maxima(T* m, index_t n, panel_shape const& shape, bool is_large) noexcept
         : m_(m), n_(n), s_(shape), is_large_(is_large) {}
 
+    /// Of rows that are not kept on their way.
+    template <class Mask>
+    void find(masked_rows<T, T, Mask> const& x, scaling<T> const& scale) noexcept {
+        scale.factor.first() != 1 ? find(source<way::plain, T, Mask, true>{x, scale})
+                                  : find(source<way::plain, T, Mask>{x, scale});
+    }
+
     template <class Source>
     void find(Source const& x) noexcept {
         // Halves of folded rows are read in whole packets.
