@@ -53,6 +53,22 @@ public:
     using value_type = index_t;
     static constexpr index_t max_size = 16;
 
+private:
+    using places = std::make_index_sequence<static_cast<std::size_t>(max_size)>;
+
+    // Templates before what calls them: Clang has read nothing else when a caller is wanted at compile time.
+
+    template <std::size_t... I>
+    constexpr index_list(index_t count, index_t value, std::index_sequence<I...>) noexcept
+        : values_{(static_cast<index_t>(I) < count ? value : 0)...}, size_(count) {}
+
+    // One by one, since GCC clears 128 bytes at once by an instruction that takes as long as ten exponentials.
+    template <std::size_t... I>
+    constexpr void clear(std::index_sequence<I...>) noexcept {
+        ((values_[I] = 0), ...);
+    }
+
+public:
     constexpr index_list() noexcept { clear(places()); }
 
     constexpr index_list(std::initializer_list<detail::any_integer> values) : index_list() {
@@ -118,18 +134,6 @@ public:
 private:
     static constexpr void check_room_for(index_t count) {
         if (count > max_size) detail::fail_rank(count);
-    }
-
-    using places = std::make_index_sequence<static_cast<std::size_t>(max_size)>;
-
-    template <std::size_t... I>
-    constexpr index_list(index_t count, index_t value, std::index_sequence<I...>) noexcept
-        : values_{(static_cast<index_t>(I) < count ? value : 0)...}, size_(count) {}
-
-    // One by one, since GCC clears 128 bytes at once by an instruction that takes as long as ten exponentials.
-    template <std::size_t... I>
-    constexpr void clear(std::index_sequence<I...>) noexcept {
-        ((values_[I] = 0), ...);
     }
 
     index_t values_[max_size];
