@@ -210,6 +210,7 @@ TEMPLATE_TEST_CASE("a mask leaves classes out, however it is broadcast", "[cross
                 said = said.reshape(masked);
             }
             for (cross_entropy_options o : {plain, smooth, all, scaled}) {
+                if (family::is_slow_build && (o.label_smoothing == 0 || o.label_smoothing == 1)) continue;
                 o.where = said;
                 for (index_t axis = 0; axis < shape.size(); ++axis) check<T>(shape, axis, o, "mask");
             }
