@@ -752,11 +752,11 @@ TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[normalizer]", 
     std::mt19937_64 random(22);
     for (softax::index_list const& shape : {softax::index_list{3, 160, 150}, {1, 3, 30000}, {2, 40000, 1}}) {
         for (masking const how : {masking::none, masking::full, masking::along_last}) {
-            if (is_slow_build && how == masking::full) continue;
             auto const mask = mask_of(how, shape, random);
             auto const a = numbers_under<In>(mask, shape, random);
             for (unsigned const reduced : {0u, 1u, 2u, 4u, 6u, 7u}) {
-                if (reduced < (is_slow_build ? 1u : 0u) || (reduced < 2 && how != masking::none)) continue;
+                if (reduced < 2 && how != masking::none) continue;
+                if (is_slow_build && (reduced == 0 || how == masking::full)) continue;
                 INFO("shape " << softax::detail::text_of(shape) << ", axes " << reduced << ", masking " << int(how));
                 auto const over = said::axes_of(reduced);
                 softax::options o = {.scale = 0.7, .extra = 0.25};

@@ -48,9 +48,9 @@ public:
         T const factor = asked.factor;
         if (is_converted && !which) asked.factor = T(1);
         scale_ = scaling<T>::of(asked);
-        if (which && is_masked_as_read) scale_.factor = which.factor;
         if (which) {
             if constexpr (is_masked_as_read) {
+                scale_.factor = which.factor;
                 maxima.find(masked_rows<T, T, mask<T>>{x, folded}, scale_);
             } else {
                 maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});

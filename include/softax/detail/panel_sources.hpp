@@ -76,6 +76,7 @@ struct source : masked_rows<T, T, Mask> {
     EIGEN_ALWAYS_INLINE packet<T> operator()(place_in_row<T> const& p, index_t lanes) const noexcept {
         packet<T> own = packet<T>::load(p.x, lanes, T(0));
         if constexpr (IsFactored) own = own * scale.factor;
+        // The mask has -inf too, but in memory, which is read for every packet then.
         if constexpr (source::is_masked)
             own = chosen(p.where, lanes, own, packet<T>::set(-std::numeric_limits<T>::infinity()));
         return own;
