@@ -66,6 +66,7 @@
 //   detail/gradient_class_sums   sums and logarithms of the groups of cross entropy
 //   detail/gradient_class_block  some of its groups, and what they come to
 //   detail/gradient_few_classes  cross entropy of few classes, side by side
+//   detail/gradient_class_runs   maximum and sums of groups that are runs
 //   detail/gradient_classes      of many, as runs
 //   detail/gradient_files     these in their order
 //   detail/gradients          these kernels by instruction set; slabs that stay in cache

@@ -163,7 +163,8 @@ private:
                 bool const is_known = !c.where || ends.finite[j] == static_cast<T>(left[j]);
                 is_dead_known = is_dead_known && is_known;
                 if (target(j) < 0) continue;
-                take_spread_loss(j, is_known && std::isfinite(ends.below[j]) ? ends.below[j] : wide_below(j));
+                bool const is_sound = left[j] == 0 || (is_known && std::isfinite(ends.below[j]));
+                take_spread_loss(j, is_sound ? ends.below[j] : wide_below(j));
             }
         }
     }

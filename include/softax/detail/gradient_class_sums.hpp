@@ -42,6 +42,17 @@ struct class_sums {
         finite = finite + some.finite;
     }
 
+    /// The sums without so many elements that were taken to be m.
+    EIGEN_STRONG_INLINE void count_less(index_t n) noexcept {
+        equal = P::ones(1) * P::set(sum_lane(equal) - static_cast<T>(n));
+    }
+
+    /// The count of those that a mask leaves. Without any there is a maximum all the same, so that nothing is divided by 0.
+    EIGEN_STRONG_INLINE void take_left(index_t n) noexcept {
+        finite = P::ones(1) * P::set(static_cast<T>(n));
+        if (n == 0) equal = P::ones(1);
+    }
+
     /// In lane k the sum over the lanes of sums[k].
     template <smoothing Smoothing>
     static class_sums folded(class_sums (&sums)[P::lanes]) noexcept {

@@ -8,6 +8,7 @@
 #include "gradient_class_sums.hpp"
 #include "gradient_class_block.hpp"
 #include "gradient_few_classes.hpp"
+#include "gradient_class_runs.hpp"
 #include "gradient_classes.hpp"
 // clang-format on
 #endif

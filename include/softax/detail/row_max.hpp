@@ -45,8 +45,8 @@ struct some_of_row {
 };
 
 /// The largest of x[0, n) as factored, n >= short_group; -inf if there is none above it. A NaN may or may not show.
-template <way Way, class T>
-T row_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
+template <way Way, class T, class E>
+T row_max(E const* x, index_t n, scaling<T> const& scale) noexcept {
     using P = packet<T>;
     constexpr index_t lanes = P::lanes;
     constexpr T lowest = -std::numeric_limits<T>::infinity();
@@ -88,19 +88,21 @@ T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where
 }
 
 /// The same without moving anything.
-template <class T>
-T masked_max(T const* x, index_t n, mask<T> const& which, bool const* where) noexcept {
+template <class T, class E>
+T masked_max(E const* x, index_t n, mask<T> const& which, bool const* where, reach next = {}) noexcept {
     using P = packet<T>;
     constexpr index_t lanes = P::lanes;
     P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
     index_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
+        prefetch(x + i + next.x);
+        prefetch(where + i + next.where);
         m0 = max(m0, which(P::load(x + i), where + i));
         m1 = max(m1, which(P::load(x + i + lanes), where + i + lanes));
     }
     for (; i < n; i += lanes) {
-        index_t const live = std::min(n - i, lanes);
-        m0 = max(m0, which(P::load(x + i, live, x[i]), where + i, live));
+        auto const [at, live] = some_of_row<E>::of(i, std::min(n - i, lanes));
+        m0 = max(m0, which(some_of_row<E>::load(x + at, live), where + at, live));
     }
     return max_lane(max(m0, m1));
 }
