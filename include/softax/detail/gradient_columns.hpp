@@ -149,7 +149,7 @@ private:
     gradient_tile<Y, G, Out, T> t_;
     index_t width_;  // groups in whole packets
     alignas(64) T y_[has_result(Rule) ? lanes * strip_width : 1], g_[has_result(Rule) ? lanes * strip_width : 1];
-    alignas(64) T lane_[has_sum(Rule) ? gradient_lane_elements : 1];
+    alignas(64) T lane_[has_sum(Rule) ? gradient_lane_elements<T> : 1];
     alignas(64) T sum_[gradient_most_columns];
     wide total_[has_sum(Rule) ? gradient_most_columns : 1];
 };
