@@ -104,7 +104,7 @@ void apply_into(view<Out> const& out, view<In const> const& a, axes const& over,
                   "softax: out must hold the result type: that of the input if it is floating or half, else float");
     index_list const reduced = over.canonical(a.rank());
     check_out(out, Form == form::logsumexp ? reduced_shape(a.shape(), reduced, o.keepdims) : a.shape(), a);
-    if (o.where && shares_memory(view<bool const>(*o.where), out)) fail_mask_overlap();
+    if (o.where && shares_memory(*o.where, out)) fail_mask_overlap();
     apply_on<Form>(out, a, reduced, o);
 }
 

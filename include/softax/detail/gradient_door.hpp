@@ -42,7 +42,7 @@ void check_same_shape(char const* what, view<T const> const& v, index_list const
 
 template <class T, class Options>
 void check_mask_apart(view<T> const& out, Options const& o) {
-    if (o.where && shares_memory(view<bool const>(*o.where), out)) fail_mask_overlap();
+    if (o.where && shares_memory(*o.where, out)) fail_mask_overlap();
 }
 
 /// What a call of logsumexp's derivatives has checked, and where it runs.

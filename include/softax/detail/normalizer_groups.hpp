@@ -31,7 +31,7 @@ void check_groups(index_list const& shape, view<In const> const& a, index_list c
 template <class In, class Out>
 void check_out_and_mask(view<Out> const& out, view<In const> const& a, options const& o) {
     check_out(out, a.shape(), a);
-    if (o.where && shares_memory(view<bool const>(*o.where), out)) fail_mask_overlap();
+    if (o.where && shares_memory(*o.where, out)) fail_mask_overlap();
 }
 
 /// Groups is a normalizer_array<T>.
