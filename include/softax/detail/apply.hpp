@@ -152,9 +152,8 @@ void run_groups(memories<In, Out> const& m, partition const& p, call const& c, s
     if constexpr (Form == form::softmax && std::same_as<In, Out> && std::floating_point<In>) {
         if (plan::is_short_row(p, c)) {
             auto const asked = request<In>::of(c.scale, c.extra);
-            if (!c.is_masked) return void(short_row(m.x, m.y, p.count, asked, everything<In>{}));
-            bool const has_nan = short_row(m.x, m.y, p.count, asked, mask<In>::of({m.where, 1, 0}, In(1)));
-            if (has_nan) write_nan<Form>(m.y, m.where, p.count);
+            c.is_masked ? short_row(m.x, m.y, p.count, asked, mask<In>::of({m.where, 1, 0}, In(1)))
+                        : short_row(m.x, m.y, p.count, asked, everything<In>{});
             return;
         }
     }

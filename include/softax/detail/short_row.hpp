@@ -32,7 +32,8 @@ EIGEN_ALWAYS_INLINE bool write_short_row(packet<T>* e, T* y, index_t n, T m, req
     return is_nan(total);
 }
 
-/// The softmax of x[0, n), 1 <= n < short_group, into y, which may be x, with the bits of strip; no extra logit. Whether it is NaN.
+/// The softmax of x[0, n), 1 <= n < short_group, into y, which may be x, with the bits of strip; no extra logit. Whether what a
+/// mask leaves out is still to be cleared where it is NaN: never where the mask is given.
 template <class T, class Mask>
 bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const& which) noexcept {
     using P = packet<T>;
@@ -46,14 +47,14 @@ bool short_row(T const* x, T* y, index_t n, request<T> const& asked, Mask const&
         m = max(e[k], m);
     }
     T const largest = max_lane(m);
-    if constexpr (!std::same_as<Mask, everything<T>>) {
-        if (is_lowest(largest)) {
-            write_nan<form::softmax>(y, which.where.data, n);
-            return false;
-        }
+    constexpr bool is_masked = !std::same_as<Mask, everything<T>>;
+    bool const has_nan = (is_masked && is_lowest(largest)) ||
+                         (asked.is_plain(largest) ? write_short_row<way::plain>(e, y, n, largest, asked)
+                                                  : write_short_row<way::general>(e, y, n, largest, asked));
+    if constexpr (is_masked) {
+        if (has_nan) write_nan<form::softmax>(y, which.where.data, n);
     }
-    return asked.is_plain(largest) ? write_short_row<way::plain>(e, y, n, largest, asked)
-                                   : write_short_row<way::general>(e, y, n, largest, asked);
+    return has_nan && !is_masked;
 }
 
 /// Short groups as strip::kernel(), or one by one where that is faster.
