@@ -58,8 +58,7 @@ private:
     gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, group_block const& b) noexcept {
         index_t const n = p_.groups.count, groups = b.groups();
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
-        // A mask makes one stream of memory more than the caches follow by themselves.
-        index_t const ahead = c_.where && p_.size >= index_t{1} << 21 ? 1024 : 0;
+        index_t const ahead = c_.where ? ahead_under_mask(p_.size) : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
         T* const sums = c_.sums ? c_.sums + b.first : nullptr;
         gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums, n,          groups,

@@ -17,7 +17,7 @@ struct class_block {
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
-    // How many classes a mask leaves, where that is asked for and elements have been brought.
+    // How many classes a mask leaves, where that is asked for and elements have been brought, or added up where they lie.
     index_t left[padded];
     bool are_counted = false;
     // Whether the elements at -inf are the classes that a mask leaves out, and no others; looked at where a share is spread.

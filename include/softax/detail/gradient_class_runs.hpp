@@ -9,8 +9,7 @@ class class_runs {
 
 public:
     explicit class_runs(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), which_(mask<T>::of({}, b.factor)) {
-        index_t const groups = b.c.groups.outer.count() * b.c.groups.inner.extent;
-        if (groups * n_ >= index_t{1} << 21) next_ = {1024, 0, 1024};
+        next_.x = next_.where = ahead_under_mask(n_ * b.c.groups.outer.count() * b.c.groups.inner.extent);
     }
 
     /// Those of group j, to whose maximum it goes, where the run has been brought to x.
@@ -25,7 +24,10 @@ public:
         if (!b_.c.where) return run_sums<Smoothing>(b_.row(j), j, everything<T>(), nullptr);
         b_.left[j] = 0;
         auto sums = run_sums<Smoothing>(b_.row(j), j, which_, b_.where(j));
-        if constexpr (Smoothing == smoothing::left) sums.take_left(b_.left[j]);
+        if constexpr (Smoothing == smoothing::left) {
+            b_.are_counted = true;
+            sums.take_left(b_.left[j]);
+        }
         return sums;
     }
 
@@ -105,7 +107,7 @@ private:
     class_block<L>& b_;
     index_t n_;
     mask<T> which_;
-    reach next_;  // to what of both is read next, where caches do not follow two streams by themselves
+    reach next_;  // to what of both is read next
 };
 
 SOFTAX_KERNELS_END

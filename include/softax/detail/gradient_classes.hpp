@@ -54,7 +54,6 @@ public:
             }
             b_.ends.finish(class_sums<T>::template folded<Smoothing>(sums), j);
         }
-        b_.are_counted |= masks_runs();
         b_.take_losses();
         if (b_.c.gradient == nullptr) return;
         bool const is_plain = !b_.asked.is_scaled() && all_are_small();

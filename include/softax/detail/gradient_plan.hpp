@@ -67,10 +67,13 @@ template <class T>
 inline constexpr index_t gradient_chunk = 16 * gradient_lanes<T>;
 
 /// The lanes of groups side by side take an L1 cache: with half of that float rows are too short for what asks for memory ahead, and
-/// softmax_vjp of (8,128,56,56) over axis 1 takes 1.16 of the time, of (100,5000) over axis 0 1.3.
+/// softmax_vjp of (8,128,56,56) over axis 1 takes 1.16 times as long, of (100,5000) over axis 0 1.3 times.
 template <class T>
 inline constexpr index_t gradient_lane_elements = 32768 / static_cast<index_t>(sizeof(T));
 inline constexpr index_t gradient_most_columns = 512;
+
+/// How far ahead memory is asked for under a mask, which makes one stream more than the caches follow by themselves; 0 if not.
+constexpr index_t ahead_under_mask(index_t size) noexcept { return size >= index_t{1} << 21 ? 1024 : 0; }
 
 /// Elements [first, end) of run number run, which threads share: whole chunks of it, whose sums come first and results second.
 template <class T>
