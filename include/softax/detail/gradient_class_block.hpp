@@ -17,7 +17,7 @@ struct class_block {
     scaling<T> scale;
     index_t first = 0, live = 0;  // the groups [first, first + live)
     class_ends<T> ends;
-    // How many classes a mask leaves, where that is asked for and elements have been brought, or added up where they lie.
+    // How many classes a mask leaves, where that is asked for.
     index_t left[padded];
     bool are_counted = false;
     // Whether the elements at -inf are the classes that a mask leaves out, and no others; looked at where a share is spread.
@@ -73,10 +73,15 @@ struct class_block {
     piece after(piece const& p) const noexcept { return piece_at(p.j + p.groups); }
 
     /// The elements of a piece to y, at these distances from class to class and from group to group; -inf where a mask leaves
-    /// them out, which is counted while it is in cache.
+    /// them out. Where a share is spread and these are not to be counted, while the mask is in cache, others are NaN unless finite.
     void bring(T* y, piece const& of, index_t next_class, index_t next_group) noexcept {
         if (!c.where) return void(mover<T, L>(y, c.x + of.at.x, axes_of(of, next_class, next_group)));
-        are_counted = c.shares.smoothing > 0;
+        bool const is_spread = c.shares.smoothing > 0;
+        if (is_spread && !are_counted) {
+            return void(mover<T, L, mask<T, infinite::nan>>(
+                y, c.x + of.at.x, axes_of(of, next_class, next_group), {},
+                mask<T, infinite::nan>::of({c.where + of.at.where, 0, 0}, factor)));
+        }
         index_t const most = are_counted ? index_t{240} : c.classes;  // whole squares, whole words
         if (are_counted) std::fill_n(left + of.j, of.groups, index_t{0});
         for (index_t i = 0; i < c.classes; i += most) {
@@ -94,6 +99,11 @@ struct class_block {
         auto axes = axes_of(of, next_class, next_group);
         for (index_t k = 0; k < axes.size; ++k) std::swap(axes.at[k].x, axes.at[k].y);
         mover<L, T>(c.gradient + of.at.x, y, axes);
+    }
+
+    /// Whether a group is NaN; of those without an element it is only the quotient.
+    bool has_nan() const noexcept {
+        return std::any_of(ends.below, ends.below + live, [](double d) { return is_nan(d); });
     }
 
     void take_losses() noexcept {
@@ -151,7 +161,7 @@ private:
     /// The shares that are spread over all classes, or over those that the mask leaves.
     void take_spread_losses() noexcept {
         is_dead_known = true;
-        bool const is_all_finite = c.where && !are_counted && has_no_lowest();
+        bool const is_all_finite = c.where && !are_counted && (c.classes >= few || has_no_lowest());
         if (!are_counted) std::fill_n(left, live, c.where ? 0 : c.classes);
         for (piece of = piece_at(0); of.groups > 0; of = after(of)) {
             if (c.where && !are_counted && !is_all_finite)
@@ -172,7 +182,6 @@ private:
     /// Whether the groups are short runs without an element at -inf, so that all finite classes are all that the mask leaves: a call
     /// with runs of three takes .86 of the time that it takes with counting (AVX-512).
     bool has_no_lowest() const noexcept {
-        if (!are_runs() || c.classes >= few) return false;
         P const one = P::set(T(1)), by = P::set(factor), lowest = P::set(-std::numeric_limits<T>::infinity());
         P all = one;
         L const* const x = row(0);

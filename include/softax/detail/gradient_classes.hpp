@@ -37,6 +37,22 @@ public:
     /// The groups of the block.
     template <smoothing Smoothing>
     void run() {
+        add_up<Smoothing>();
+        if (Smoothing == smoothing::left && is_staged_ && b_.has_nan()) {
+            // Perhaps for a class at -inf, which the mask leaves.
+            b_.are_counted = true;
+            add_up<Smoothing>();
+        }
+        b_.take_losses();
+        if (b_.c.gradient == nullptr) return;
+        bool const is_plain = !b_.asked.is_scaled() && all_are_small();
+        is_plain ? take_gradients<Smoothing, way::plain>() : take_gradients<Smoothing, way::general>();
+    }
+
+private:
+    /// The groups of the block up to what kernels need for their losses and gradients.
+    template <smoothing Smoothing>
+    void add_up() noexcept {
         for (piece at = b_.piece_at(0); is_staged_ && at.groups > 0; at = b_.after(at)) {
             b_.bring(run_of(at.j), at, 1, pitch_);
         }
@@ -54,13 +70,8 @@ public:
             }
             b_.ends.finish(class_sums<T>::template folded<Smoothing>(sums), j);
         }
-        b_.take_losses();
-        if (b_.c.gradient == nullptr) return;
-        bool const is_plain = !b_.asked.is_scaled() && all_are_small();
-        is_plain ? take_gradients<Smoothing, way::plain>() : take_gradients<Smoothing, way::general>();
     }
 
-private:
     bool all_are_small() const noexcept {
         bool small = true;
         for (index_t j = 0; j < b_.live; ++j) small = small && !(std::abs(b_.ends.m[j]) > exp_constants<T>::wide);

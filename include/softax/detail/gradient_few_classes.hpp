@@ -54,6 +54,7 @@ private:
             return is_square ? load_rows() : load_small_rows();
         }
         if (!b_.c.where) return load_columns();
+        b_.are_counted = b_.c.shares.smoothing > 0;
         for (piece at = b_.piece_at(0); at.groups > 0; at = b_.after(at)) b_.bring(e_[0] + at.j, at, padded, 1);
     }
 

@@ -69,8 +69,11 @@ bool is_lowest(T m) noexcept {
     return m == -std::numeric_limits<T>::infinity();
 }
 
+/// What a mask makes of infinite elements that take part.
+enum class infinite { kept, nan };
+
 /// Which elements take part, if not all, and what these are multiplied by; the others are -inf, or what is said.
-template <class T>
+template <class T, infinite Infinite = infinite::kept>
 struct mask {
     lattice<bool const> where;
     packet<T> factor, other;
@@ -115,18 +118,25 @@ struct mask {
     template <class From>
     T operator()(From x, bool is_live) const noexcept {
         using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(converted<T>(x) * factor.first());
+        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(part(packet<T>::set(converted<T>(x))).first());
         return std::bit_cast<T>((own & all) | (std::bit_cast<bits>(other.first()) & ~all));
     }
 
     /// A packet of elements, the answers for which lie at p.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, bool const* p) const noexcept {
-        return chosen(p, x * factor, other);
+        return chosen(p, part(x), other);
     }
 
     /// The first live lanes, 1 <= live <= lanes; the others are as where the mask is false. Reads nothing else.
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, bool const* p, index_t live) const noexcept {
-        return chosen(p, live, x * factor, other);
+        return chosen(p, live, part(x), other);
+    }
+
+    /// Elements that take part.
+    EIGEN_ALWAYS_INLINE packet<T> part(packet<T> x) const noexcept {
+        packet<T> const own = x * factor;
+        if constexpr (Infinite == infinite::nan) return madd(own, opaque(packet<T>::set(T(0))), own);
+        return own;
     }
 
     /// y[0, n) = x[0, n), masked.

@@ -53,6 +53,9 @@ private:
             index_t const few = has_parts && 2 * rest >= lanes ? 0 : rest;
             for (index_t j = 0; j < whole; j += lanes) {
                 index_t i = first;
+                if constexpr (is_masked) {
+                    for (index_t k = 0; k < lanes && which.row() == 1; ++k) which.ask_for(first, j + lanes + k);
+                }
                 for (; i + lanes <= end; i += lanes) transpose_square(i, j);
                 if (i < end - few) transpose_part({i, j, end - i, lanes});
             }
