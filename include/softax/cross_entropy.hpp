@@ -56,17 +56,19 @@ struct classes_and_targets {
           said({.scale = o.scale, .where = o.where}, logits.shape()) {
         check_same_shape("targets", targets, reduced_shape(logits.shape(), reduced, false));
         if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) fail_label_smoothing(o.label_smoothing);
-        of.reserve(static_cast<std::size_t>(targets.size()));
-        for_each_offset({targets.shape(), targets.strides(), targets.strides()}, [&](index_t place, index_t) {
-            I const target = targets.data()[place];
-            bool const is_ignored = o.ignored && std::cmp_equal(+target, *o.ignored);
-            bool const is_class = std::cmp_greater_equal(+target, 0) && std::cmp_less(+target, classes);
-            if (!is_ignored && !is_class) {
-                fail_target(std::to_string(target), static_cast<index_t>(of.size()), classes);
+        of.resize(static_cast<std::size_t>(targets.size()));
+        copy_row_major(of.data(), targets.data(), {targets.shape(), targets.strides()});
+        bool const may_be_ignored = o.ignored && std::in_range<decltype(+I())>(*o.ignored);
+        index_t some = 0;
+        for (index_t& target : of) {
+            bool const is_ignored = may_be_ignored && target == *o.ignored;
+            if (!is_ignored && (target < 0 || target >= classes)) {
+                fail_target(std::to_string(static_cast<I>(target)), &target - of.data(), classes);
             }
-            of.push_back(is_ignored ? ignored : static_cast<index_t>(target));
-            counted += !is_ignored;
-        });
+            target = is_ignored ? ignored : target;
+            some += !is_ignored;
+        }
+        counted = some;
     }
 };
 
@@ -109,12 +111,7 @@ void cross_entropy_of(view<L> const& out, L* gradient, view<L const> const& logi
     if (o.reduction == reduction::none) {
         return copy(out.data(), losses.data(), tandem{out.shape(), out.strides(), row_major_strides(out.shape())});
     }
-    wide sum = {0, 0};
-    for (double const loss : losses) {
-        wide const next = two_sum(sum.hi, loss);
-        sum = {next.hi, sum.lo + next.lo};
-    }
-    double const total = is_nan(sum.lo) ? sum.hi : sum.hi + sum.lo;  // of an infinite sum what is left is no number
+    double const total = total_of(losses.data(), static_cast<index_t>(losses.size()));
     *out.data() = static_cast<L>(o.reduction == reduction::mean ? total / static_cast<double>(targets.counted) : total);
 }
 

@@ -5,17 +5,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// hi + lo, a group a lane.
-struct wide_lanes {
-    packet<double> hi, lo;
-};
-
-/// a + b and what rounding took from it (Knuth).
-EIGEN_ALWAYS_INLINE wide_lanes two_sum(packet<double> a, packet<double> b) noexcept {
-    packet<double> const s = opaque(a + b), t = opaque(s - a);
-    return {s, (a - opaque(s - t)) + (b - t)};
-}
-
 /// The sum S of exp((x - m) mantissa) of groups of T.
 template <class T>
 struct sum_beside {

@@ -22,6 +22,17 @@ EIGEN_STRONG_INLINE wide two_sum(double a, double b) noexcept {
     return {s, (a - opaque(s - t)) + (b - t)};
 }
 
+/// hi + lo in each lane.
+struct wide_lanes {
+    packet<double> hi, lo;
+};
+
+/// The same in each lane.
+EIGEN_ALWAYS_INLINE wide_lanes two_sum(packet<double> a, packet<double> b) noexcept {
+    packet<double> const s = opaque(a + b), t = opaque(s - a);
+    return {s, (a - opaque(s - t)) + (b - t)};
+}
+
 /// a * b and what rounding took from it.
 inline wide two_product(double a, double b) noexcept { return {a * b, std::fma(a, b, -(a * b))}; }
 
@@ -203,6 +214,27 @@ template <class T>
 bool is_nan(T x) noexcept {
     using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
+}
+
+/// The sum of x[0, n), as good as exact, rounded to double.
+inline double total_of(double const* x, index_t n) noexcept {
+    using D = packet<double>;
+    wide_lanes parts = {D::set(0), D::set(0)};
+    index_t i = 0;
+    for (; i + D::lanes <= n; i += D::lanes) {
+        wide_lanes const next = two_sum(parts.hi, D::load(x + i));
+        parts = {next.hi, parts.lo + next.lo};
+    }
+    alignas(64) double hi[D::lanes];
+    parts.hi.store(hi);
+    wide total = {0, sum_lane(parts.lo)};
+    auto const add = [&total](double more) {
+        wide const next = two_sum(total.hi, more);
+        total = {next.hi, total.lo + next.lo};
+    };
+    for (double const part : hi) add(part);
+    for (; i < n; ++i) add(x[i]);
+    return is_nan(total.lo) ? total.hi : total.hi + total.lo;  // of an infinite sum what is left is no number
 }
 
 SOFTAX_KERNELS_END

@@ -113,8 +113,8 @@ void copy(To* to, From const* from, tandem const& walk) {
 }
 
 /// Copies the elements of a layout into row-major memory. O(size).
-template <class T>
-void copy_row_major(T* to, T const* from, layout const& where) {
+template <class To, class From>
+void copy_row_major(To* to, From const* from, layout const& where) {
     copy(to, from, tandem{where.shape, row_major_strides(where.shape), where.strides});
 }
 
