@@ -31,7 +31,7 @@ struct class_block {
           asked(request<T>::of(c.scale, -std::numeric_limits<double>::infinity())),
           factor(c.where ? std::exchange(asked.factor, T(1)) : asked.factor),
           scale(scaling<T>::of(asked)),
-          ends(asked, c.shares) {
+          ends(asked, c.shares, c.gradient == nullptr) {
         std::fill_n(minus, padded, static_cast<T>(-c.shares.spread));
     }
 

@@ -95,9 +95,8 @@ struct class_logs : logarithms<T> {
     /// 1 / S less the factor of all exponentials of the group; 1 / S - 1.
     alignas(64) double quotient[lanes], less_one[lanes];
 
-    void take_all(request<T> const& asked) noexcept {
+    void take_quotients() noexcept {
         using D = packet<double>;
-        this->take_together(asked);
         D const one = D::set(1);
         for (index_t l = 0; l < lanes; l += D::lanes) {
             D const c = D::load(count + l), t = D::load(others + l), of_sum = one / (c + t);
@@ -118,12 +117,12 @@ public:
 
     /// In: the maxima, and the elements of the targets.
     alignas(64) T m[padded], right[padded];
-    /// Out: the losses but for what is spread, how far the classes lie below the maxima, the quotients, p - 1 for the probabilities p of
-    /// the targets, and how many classes are finite.
+    /// Out: the losses but for what is spread, how far the classes lie below the maxima, how many are finite; for a gradient the
+    /// quotients too, and p - 1 for the probabilities p of the targets.
     alignas(64) double loss[padded], below[padded], less_one[padded];
     alignas(64) T quotient[padded], finite[padded];
 
-    class_ends(request<T> const& asked, class_shares const& shares) noexcept
+    class_ends(request<T> const& asked, class_shares const& shares, bool is_loss_all) noexcept
         : m{},
           right{},
           loss{},
@@ -133,21 +132,21 @@ public:
           finite{},
           asked_(asked),
           scale_(scaling<T>::of(asked)),
-          own_(1 - shares.smoothing) {}
+          own_(1 - shares.smoothing),
+          is_loss_all_(is_loss_all) {}
 
     /// The groups [j, j + lanes).
     void finish(class_sums<T> const& sums, index_t j) noexcept {
-        P const most = P::load(m + j), x = P::load(right + j);
+        P const most = P::load(m + j);
         auto const at = pivot<T>::of(most, asked_);
         class_logs<T> g;
         g.put(most, at, sums.equal, sums.others);
-        g.take_all(asked_);
-        alignas(64) T far[2][P::lanes], e[P::lanes];
+        g.take_together(asked_);
+        alignas(64) T far[2][P::lanes];
         sums.below.hi.store(far[0]);
         sums.below.lo.store(far[1]);
         sums.finite.store(finite + j);
-        reduced_exp<T>::template of<way::general>(x, at, scale_).value().store(e);
-        alignas(64) double of_right[P::lanes], wide_e[P::lanes];
+        alignas(64) double of_right[P::lanes];
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < P::lanes; ++l) {
             of_right[l] = static_cast<double>(m[j + l]) - static_cast<double>(right[j + l]);
@@ -156,15 +155,23 @@ public:
         for (index_t l = 0; l < P::lanes; ++l) {
             below[j + l] = static_cast<double>(far[0][l]) + static_cast<double>(far[1][l]);
         }
+        D const share = D::set(own_ * static_cast<double>(asked_.mantissa));
+        for (index_t l = 0; l < P::lanes; l += D::lanes) {
+            D const log = D::load(g.log + l) + D::load(g.log_low + l);
+            // A class of which nothing is asked may be at -inf.
+            (own_ > 0 ? madd(share, D::load(of_right + l), log) : log).store(loss + j + l);
+        }
+        if (is_loss_all_) return;
+        g.take_quotients();
+        alignas(64) T e[P::lanes];
+        reduced_exp<T>::template of<way::general>(P::load(right + j), at, scale_).value().store(e);
+        alignas(64) double wide_e[P::lanes];
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < P::lanes; ++l) wide_e[l] = static_cast<double>(e[l]);
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < P::lanes; ++l) quotient[j + l] = static_cast<T>(g.quotient[l]);
-        D const share = D::set(own_ * static_cast<double>(asked_.mantissa)), zero = D::set(0);
         for (index_t l = 0; l < P::lanes; l += D::lanes) {
-            D const right_below = D::load(of_right + l), log = D::load(g.log + l) + D::load(g.log_low + l);
-            // A class of which nothing is asked may be at -inf.
-            (own_ > 0 ? madd(share, right_below, log) : log).store(loss + j + l);
+            D const right_below = D::load(of_right + l), zero = D::set(0);
             // Where the right class has most of the probability, what is missing keeps its digits.
             D const near = D::load(g.less_one + l),
                     far_off = madd(D::load(wide_e + l), D::load(g.quotient + l), D::set(-1));
@@ -177,6 +184,7 @@ private:
     request<T> asked_;
     scaling<T> scale_;
     double own_;  // the share of a target that is not spread
+    bool is_loss_all_;
 };
 
 SOFTAX_KERNELS_END
