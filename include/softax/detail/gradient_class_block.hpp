@@ -78,9 +78,9 @@ struct class_block {
         if (!c.where) return void(mover<T, L>(y, c.x + of.at.x, axes_of(of, next_class, next_group)));
         bool const is_spread = c.shares.smoothing > 0;
         if (is_spread && !are_counted) {
-            return void(mover<T, L, mask<T, infinite::nan>>(
-                y, c.x + of.at.x, axes_of(of, next_class, next_group), {},
-                mask<T, infinite::nan>::of({c.where + of.at.where, 0, 0}, factor)));
+            return void(
+                mover<T, L, mask<T, infinite::nan>>(y, c.x + of.at.x, axes_of(of, next_class, next_group), {},
+                                                    mask<T, infinite::nan>::of({c.where + of.at.where, 0, 0}, factor)));
         }
         index_t const most = are_counted ? index_t{240} : c.classes;  // whole squares, whole words
         if (are_counted) std::fill_n(left + of.j, of.groups, index_t{0});

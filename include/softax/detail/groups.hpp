@@ -118,7 +118,8 @@ struct mask {
     template <class From>
     T operator()(From x, bool is_live) const noexcept {
         using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(part(packet<T>::set(converted<T>(x))).first());
+        bits const all = bits{0} - bits{is_live},
+                   own = std::bit_cast<bits>(part(packet<T>::set(converted<T>(x))).first());
         return std::bit_cast<T>((own & all) | (std::bit_cast<bits>(other.first()) & ~all));
     }
 
