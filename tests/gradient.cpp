@@ -493,6 +493,48 @@ TEST_CASE("the gradient of logsumexp over a group of only -inf is 0", "[gradient
     for (float const x : softax::logsumexp_vjp(c, g, -1)) CHECK(std::isnan(x));
 }
 
+TEMPLATE_TEST_CASE("what a mask leaves out of logsumexp meets neither NaN nor infinity", "[gradient][values]", float,
+                   double, half) {
+    using T = TestType;
+    // The bug: 0 times what comes in is NaN where that is not finite, and -0 where it is negative.
+    for (index_t const n : {3, 70, 2100}) {
+        array<T> const a({4, n}, static_cast<T>(1.0f));
+        auto t = a;
+        array<bool> where({4, n}, true);
+        for (index_t i = 0; i < 4; ++i) {
+            where(i, i % 3) = false;
+            t(i, i % 3) = static_cast<T>(i == 0 ? NAN : INFINITY);
+        }
+        t(3, 1) = static_cast<T>(NAN);  // is left
+        array<T> g({4}, static_cast<T>(-2.0f));
+        g(0) = static_cast<T>(INFINITY), g(1) = static_cast<T>(NAN);
+        auto const at = view<T const>(a).transpose(), tt = view<T const>(t).transpose();
+        for (index_t const finite : {0, 1}) {
+            if (finite == 1) g(0) = g(1) = static_cast<T>(-2.0f);
+            auto const rows = softax::logsumexp_vjp(a, g, -1, {.where = view<bool const>(where)});
+            auto const columns = softax::logsumexp_vjp(at, g, 0, {.where = view<bool const>(where).transpose()});
+            for (index_t i = 0; i < 4; ++i) {
+                for (index_t j = 0; j < n; ++j) {
+                    auto const x = static_cast<float>(rows(i, j)), y = static_cast<float>(columns(j, i));
+                    if (j == i % 3) {
+                        CHECK((x == 0 && y == 0 && !std::signbit(x) && !std::signbit(y)));
+                    } else if (!std::isfinite(static_cast<float>(g(i)))) {
+                        CHECK((!std::isfinite(x) && !std::isfinite(y)));
+                    } else {
+                        CHECK((x < 0 && x == y));
+                    }
+                }
+            }
+        }
+        auto const rows = softax::logsumexp_jvp(a, t, -1, {.where = view<bool const>(where)});
+        auto const columns = softax::logsumexp_jvp(at, tt, 0, {.where = view<bool const>(where).transpose()});
+        for (index_t i = 0; i < 3; ++i) CHECK(static_cast<float>(rows(i)) == Approx(1.0f).epsilon(0.001));
+        CHECK(std::isnan(static_cast<float>(rows(3))));
+        for (index_t i = 0; i < 3; ++i) CHECK(rows(i) == columns(i));
+        CHECK(std::isnan(static_cast<float>(columns(3))));
+    }
+}
+
 TEST_CASE("NaN stays in its group, and zeros of the softmax stay zero", "[gradient][values]") {
     array<float> y = {{0.5f, 0.5f, 0}, {0.25f, 0.75f, 0}}, g = {{1, 2, 3}, {4, NAN, 6}};
     auto const d = softax::softmax_vjp(y, g, -1);

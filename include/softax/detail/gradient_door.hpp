@@ -129,7 +129,8 @@ template <class In, class Work>
 void for_probabilities(view<In const> const& a, index_list const& reduced, gradient_setting<compute_type<In>> const& by,
                        Work const& work) {
     if (a.empty()) return;
-    slabs const all(a.shape(), reduced, by.cuts_columns && by.place == nullptr);
+    constexpr index_t wanted = (index_t{1} << 19) / static_cast<index_t>(sizeof(compute_type<In>));
+    slabs const all(a.shape(), reduced, by.cuts_columns && by.place == nullptr, wanted);
     checked_options const& o = by.options;
     in_parts(all.count(), a.size(), by.on, [&](index_t first, index_t last, team* helpers) {
         buffer<compute_type<In>> scratch(by.place ? 0 : all.largest());
@@ -161,6 +162,8 @@ void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out 
     auto factors = array<T>::uninitialized(g.shape());
     copy(factors.data(), g.data(), tandem{g.shape(), factors.strides(), g.strides()});
     for (T& f : factors) f *= static_cast<T>(o.scale);
+    // What a mask leaves out has the probability 0, of which only a g that is not finite makes something else.
+    bool const is_masked = !std::all_of(factors.begin(), factors.end(), [](T f) { return is_finite(f); });
     run_on(o.on, [&](team* on) {
         write_row_major(out, [&](Out* results) {
             // Short groups are written in squares, for which a scratch in cache is the better place.
@@ -169,7 +172,7 @@ void logsumexp_vjp_into(view<Out> const& out, view<In const> const& a, view<Out 
             for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
                 gradient_call<T, T, Out> c = {p, p, results + s.first_element, factors.data() + s.first_group};
                 c.out_row = s.row;
-                apply_rule<rule::product>(c, s.shape, s.reduced, own.where, help);
+                apply_rule<rule::product>(c, s.shape, s.reduced, is_masked ? own.where : std::nullopt, help);
             });
         });
     });
@@ -192,7 +195,10 @@ void logsumexp_jvp_into(view<Out> const& out, view<In const> const& a, view<Out 
         gradient_setting<T> const by = {checked, on, nullptr};
         for_probabilities(a, reduced, by, [&](slab const& s, T* p, checked_options const& own, team* help) {
             gradient_call<T, Out, T> const c = {p, ts.data() + s.first_element, nullptr, sums.data() + s.first_group};
-            apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
+            apply_rule<rule::dot>(c, s.shape, s.reduced, std::nullopt, help);
+            // What a mask leaves out has the probability 0, and adds something only where its t is not finite.
+            index_t const groups = size_of(reduced_shape(s.shape, s.reduced, false));
+            if (own.where && has_nan(c.sums, groups)) apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
         });
     });
     for (T& s : sums) s *= static_cast<T>(o.scale);

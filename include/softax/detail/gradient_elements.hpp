@@ -26,7 +26,7 @@ public:
         if constexpr (Rule == rule::softmax) return (y * scale_) * (g - s);
         if constexpr (Rule == rule::log_softmax_vjp) return scale_ * (g - exp(y) * s);
         if constexpr (Rule == rule::log_softmax_jvp) return scale_ * (g - s);
-        return y * s;
+        return madd(y, s, P::set(T(0)));  // never -0
     }
 
 private:

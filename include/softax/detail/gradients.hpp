@@ -39,11 +39,11 @@ struct slab {
     }
 };
 
-/// Slabs of about as many elements as leave room in a cache, each of whole groups.
+/// Slabs of about as many elements as leave room in a cache, 2^19 bytes, each of whole groups.
 class slabs {
 public:
-    slabs(index_list const& shape, index_list const& reduced, bool cuts_columns) : shape_(shape), reduced_(reduced) {
-        constexpr index_t wanted = index_t{1} << 15;
+    slabs(index_list const& shape, index_list const& reduced, bool cuts_columns, index_t wanted)
+        : shape_(shape), reduced_(reduced) {
         index_t const leading = reduced.empty() ? shape.size() : reduced[0];
         rest_ = size_of(shape);
         kept_ = size_of(shape);
@@ -51,11 +51,11 @@ public:
         // Columns, if all axes but the last are reduced.
         index_t const last = shape.size() - 1;
         are_columns_ = cuts_columns && leading == 0 && reduced.size() > 0 && reduced[reduced.size() - 1] < last &&
-                       kept_ == shape[last] && kept_ > 32 && rest_ > 4 * wanted;
+                       kept_ == shape[last] && kept_ > 32 && rest_ > wanted;
         if (are_columns_) {
             axis_ = last, extent_ = shape[last];
             rest_ /= extent_, kept_ = 1;
-            step_ = std::clamp(2 * wanted / rest_ / 32 * 32, index_t{32}, extent_);
+            step_ = std::clamp(wanted / 2 / rest_ / 32 * 32, index_t{32}, extent_);
         }
         if (leading == 0) return;
         while (true) {
@@ -64,7 +64,8 @@ public:
             before_ *= shape[axis_++];
         }
         extent_ = shape[axis_];
-        step_ = std::clamp(wanted / rest_, index_t{1}, extent_);
+        // A long run at a time, others next to one another: with one of 16,384 rather than some, logsumexp_vjp takes 1.25 times as long.
+        step_ = rest_ > wanted / 4 ? 1 : std::clamp(wanted / rest_, index_t{1}, extent_);
     }
 
     index_t count() const noexcept { return before_ * steps(); }

@@ -209,11 +209,20 @@ void quotients(T* high, T* low, wide const* sum, index_t n) noexcept {
     }
 }
 
-/// By its bits, since -ffast-math knows no NaN.
+/// How far x is above infinity, by its bits, since -ffast-math knows neither that nor NaN: 0 for infinity, above for NaN.
+template <class T>
+auto above_infinity(T x) noexcept {
+    using bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    bits const own = std::bit_cast<bits>(x) & std::numeric_limits<bits>::max();
+    return own - std::bit_cast<bits>(std::numeric_limits<T>::infinity());
+}
 template <class T>
 bool is_nan(T x) noexcept {
-    using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    return (std::bit_cast<bits_type>(x) << 1) > (std::bit_cast<bits_type>(std::numeric_limits<T>::infinity()) << 1);
+    return above_infinity(x) > 0;
+}
+template <class T>
+bool is_finite(T x) noexcept {
+    return above_infinity(x) < 0;
 }
 
 /// The sum of x[0, n), as good as exact, rounded to double.
