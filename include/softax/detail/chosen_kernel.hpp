@@ -44,7 +44,7 @@ private:
                 return kernel.has_nan();
             }
         }
-        if (row_twice<Form, E>::kernel(x, y, {count_, groups, true, true}, asked, call_)) return false;
+        if (row_twice<Form, E>::kernel(x, y, {count_, groups, true, true}, asked, call_, which)) return false;
         row<Form, E> kernel(count_, asked, which);
         if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
         if (plan_.is_streamed) kernel.stream();

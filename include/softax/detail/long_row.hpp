@@ -72,7 +72,7 @@ private:
     void add() noexcept {
         T const largest = m();
         rows_beside<Form, T> others = {};
-        bool const is_twice = twice::takes(r_.y, r_.n, 1, r_.said);
+        bool const is_twice = !mask_ && twice::takes(r_.y, r_.n, 1, r_.said);
         alignas(64) T e[chunk];
         for (index_t i = first_; i < end_; i += chunk) {
             if constexpr (Beside == beside::own_masked) others.which = mask_.shifted(i);
@@ -101,7 +101,7 @@ private:
         } else {
             auto result = outcome<Form, T>::of(terms(), asked_);
             if constexpr (twice::exists) {
-                if (twice::takes(r_.y, r_.n, 1, r_.said))
+                if (!mask_ && twice::takes(r_.y, r_.n, 1, r_.said))
                     return twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
             }
             T const* const x = Form == form::softmax ? r_.y : elements();

@@ -64,7 +64,8 @@ struct plan {
         }
         // A row by itself is masked on its way to the output, or for logsumexp where it is read, like those too long to wait; a block
         // of rows has a scratch.
-        bool const is_masked = c.is_masked && chosen.where == place::direct && p.outer.size > 0;
+        bool const is_masked =
+            c.is_masked && chosen.where == place::direct && p.outer.size > 0 && !row<Form, T>::masks_as_read(p.count);
         bool const is_long = p.count > row_block<Form, T>::longest;
         bool const is_between = is_long && p.count <= longest_waiting<T>;
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;

@@ -18,16 +18,20 @@ enum class beside {
     both_moved,
     later,
     own_masked,
-    own_and_next_masked
+    own_and_next_masked,
+    both_and_own_masked
 };
 
 constexpr bool masks_next(beside b) noexcept { return b == beside::next_masked || b == beside::both_masked; }
 constexpr bool moves_next(beside b) noexcept {
     return masks_next(b) || b == beside::next_moved || b == beside::both_moved;
 }
-constexpr bool reads_masked(beside b) noexcept { return b == beside::own_masked || b == beside::own_and_next_masked; }
+constexpr bool reads_both_masked(beside b) noexcept {
+    return b == beside::own_and_next_masked || b == beside::both_and_own_masked;
+}
+constexpr bool reads_masked(beside b) noexcept { return b == beside::own_masked || reads_both_masked(b); }
 constexpr bool finishes_last(beside b) noexcept {
-    return b == beside::both || b == beside::both_masked || b == beside::both_moved;
+    return b == beside::both || b == beside::both_masked || b == beside::both_moved || b == beside::both_and_own_masked;
 }
 
 template <form Form, class E>
@@ -84,6 +88,9 @@ public:
             if constexpr (Beside == beside::later) {
                 ask_for(others_.next + i);
                 ask_for_room(others_.last_y + i);
+            } else if constexpr (Beside == beside::own_masked) {
+                for (index_t l = 0; l < step; l += line) prefetch(x + i + distance + l);
+                prefetch(others_.which.where.data + i + distance);
             } else if constexpr (!is_alone) {
                 // Where something will be written: exponentials, or results if exponentials wait in a scratch and results do not
                 // go past the caches.

@@ -18,56 +18,82 @@ public:
     /// Whether rows of n, so many, are for this kernel: the results are whole cache lines apart from the input.
     static bool takes(E const* y, index_t n, index_t rows, call const& c) noexcept {
         constexpr index_t least = index_t{1} << 19, far = index_t{1} << 22;
-        if (!exists || n < least || n * rows < far || c.is_masked || c.is_in_place) return false;
+        if (!exists || n < least || n * rows < far || c.is_in_place) return false;
         return n % P::lanes == 0 && reinterpret_cast<std::uintptr_t>(y) % sizeof(P) == 0;
     }
 
     /// Rows as row::kernel(), if they are for this one; whether they are.
     static bool kernel(lattice<E const> const& x, lattice<E> const& y, extents const& size, request<T> const& asked,
-                       call const& c) noexcept {
+                       call const& c, mask<T> const& which) noexcept {
         bool const takes_all = takes(y.data, size.n, size.groups, c) && y.column % P::lanes == 0;
         if constexpr (exists) {
-            for (index_t j = 0; j < size.groups && takes_all; ++j) run(&x(0, j), &y(0, j), size.n, asked);
+            for (index_t j = 0; j < size.groups && takes_all; ++j) {
+                which ? run(&x(0, j), &y(0, j), size.n, asked, which.from(j))
+                      : run(&x(0, j), &y(0, j), size.n, asked, everything<T>());
+            }
         }
         return takes_all;
     }
 
     /// y[0, n) from x[0, n), a part of a row of that pivot and outcome.
-    static void write(T const* x, T* y, index_t n, T m, outcome<Form, T> const& result,
-                      request<T> const& asked) noexcept {
-        asked.is_plain(m) ? write<way::plain>(x, y, n, m, result, asked)
-                          : write<way::general>(x, y, n, m, result, asked);
+    template <class Mask = everything<T>>
+    static void write(T const* x, T* y, index_t n, T m, outcome<Form, T> const& result, request<T> const& asked,
+                      Mask const& which = {}) noexcept {
+        asked.is_plain(m) ? write<way::plain>(x, y, n, m, result, asked, which)
+                          : write<way::general>(x, y, n, m, result, asked, which);
     }
 
 private:
-    static void run(T const* x, T* y, index_t n, request<T> const& asked) noexcept {
-        T const m = asked.pivot_of(take_row_max(y, x, n, mask<T>(), nullptr, asked.is_scaled(), scaling<T>::of(asked)));
-        auto terms = asked.is_plain(m) ? add<way::plain>(x, n, m, asked) : add<way::general>(x, n, m, asked);
-        if (asked.has_extra()) add_extra(terms, asked);
-        write(x, y, n, m, outcome<Form, T>::of(terms, asked), asked);
+    static T largest(T const* x, index_t n, request<T> const& asked, everything<T> const&) noexcept {
+        auto const scale = scaling<T>::of(asked);
+        return asked.is_scaled() ? row_max<way::general>(x, n, scale) : row_max<way::plain>(x, n, scale);
+    }
+    static T largest(T const* x, index_t n, request<T> const&, mask<T> const& which) noexcept {
+        return masked_max(x, n, which, which.where.data, {run_ahead, 0, run_ahead});
     }
 
-    template <way Way>
-    static log_terms<T> add(T const* x, index_t n, T m, request<T> const& asked) noexcept {
+    static bool const* answers(everything<T> const&) noexcept { return nullptr; }
+    static bool const* answers(mask<T> const& which) noexcept { return which.where.data; }
+
+    template <class Mask>
+    static void run(T const* x, T* y, index_t n, request<T> const& asked, Mask const& which) noexcept {
+        bool const* const where = answers(which);
+        T const most = largest(x, n, asked, which), m = asked.pivot_of(most);
+        // Of what a mask has left nothing of, or only -inf, there is no sum.
+        if (where && is_lowest(most) && !asked.has_extra()) return write_nan<Form>(y, where, n);
+        auto terms =
+            asked.is_plain(m) ? add<way::plain>(x, n, m, asked, which) : add<way::general>(x, n, m, asked, which);
+        if (asked.has_extra()) add_extra(terms, asked);
+        auto const result = outcome<Form, T>::of(terms, asked);
+        if (where && result.is_nan_everywhere()) return write_nan<Form>(y, where, n);
+        write(x, y, n, m, result, asked, which);
+    }
+
+    template <way Way, class Mask>
+    static log_terms<T> add(T const* x, index_t n, T m, request<T> const& asked, Mask const& which) noexcept {
+        constexpr bool is_masked = std::same_as<Mask, mask<T>>;
         alignas(64) T e[chunk];
         rows_beside<Form, T> ahead = {};
         ahead.last_y = e;
-        row_sums<Form, Way, beside::later, T> sums(m, asked, ahead);
-        for (index_t i = 0; i < n; i += chunk) {
+        if constexpr (is_masked) ahead.which = which;
+        row_sums<Form, Way, is_masked ? beside::own_masked : beside::later, T> sums(m, asked, ahead);
+        for (index_t i = 0; i < n; i += chunk, ahead.which.where.data += chunk) {
             ahead.next = x + i + run_ahead;
             sums.add(x + i, e, 0, std::min(n - i, chunk));
         }
         return sums.terms();
     }
 
-    template <way Way>
-    static void write(T const* x, T* y, index_t n, T m, outcome<Form, T> const& result,
-                      request<T> const& asked) noexcept {
+    template <way Way, class Mask>
+    static void write(T const* x, T* y, index_t n, T m, outcome<Form, T> const& result, request<T> const& asked,
+                      Mask const& which) noexcept {
         auto const at = pivot<T>::template of<Way>(m, asked);
         auto const scale = scaling<T>::of(asked);
+        bool const* const where = answers(which);
         for (index_t i = 0; i < n; i += P::lanes) {
             prefetch(x + i + run_ahead);
-            P const own = scale.template factored<Way>(P::load(x + i));
+            if (where) prefetch(where + i + run_ahead);
+            P const own = scale.template factored<Way>(which(P::load(x + i), which.answers(where, i), P::lanes));
             store_past_caches(y + i, result(reduced_exp<T>::template of<Way>(own, at, scale).value()));
         }
         end_streaming();
