@@ -75,9 +75,9 @@ private:
         alignas(64) T e[chunk];
         rows_beside<Form, T> ahead = {};
         ahead.last_y = e;
-        if constexpr (is_masked) ahead.which = which;
         row_sums<Form, Way, is_masked ? beside::own_masked : beside::later, T> sums(m, asked, ahead);
-        for (index_t i = 0; i < n; i += chunk, ahead.which.where.data += chunk) {
+        for (index_t i = 0; i < n; i += chunk) {
+            if constexpr (is_masked) ahead.which = which.shifted(i);
             ahead.next = x + i + run_ahead;
             sums.add(x + i, e, 0, std::min(n - i, chunk));
         }
