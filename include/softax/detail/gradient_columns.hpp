@@ -25,8 +25,9 @@ public:
             for (index_t j = 0; j < t_.groups && !has_sum(Rule); ++j) sum_[j] = t_.sum(j);
             index_t const fold = fold_of_results(), flat = fold * t_.groups, rows = t_.n / fold;
             for (index_t have = t_.groups; have < flat; have *= 2) std::copy_n(sum_, have, sum_ + have);
-            for (index_t i = 0; i < rows; ++i) finish_row(i * fold, flat);
-            if (rows * fold < t_.n) finish_row(rows * fold, (t_.n - rows * fold) * t_.groups);
+            elements const e = elements_;
+            for (index_t i = 0; i < rows; ++i) finish_row(e, i * fold, flat, sum_);
+            if (rows * fold < t_.n) finish_row(e, rows * fold, (t_.n - rows * fold) * t_.groups, sum_);
         }
     }
 
@@ -40,13 +41,12 @@ private:
         return is_dense && is_fit ? P::lanes : 1;
     }
 
-    /// The results of some elements that begin with row i.
-    EIGEN_STRONG_INLINE void finish_row(index_t i, index_t count) const noexcept {
-        elements const e = elements_;
-        index_t const at = i * t_.row, to = i * t_.out_row, w = i * t_.where_row;
+    /// The results of some elements that begin with row i. In line, or each row would copy what makes them.
+    EIGEN_ALWAYS_INLINE static void finish_row(elements const& e, index_t i, index_t count, T const* sums) noexcept {
+        index_t const at = i * e.tile.row, to = i * e.tile.out_row, w = i * e.tile.where_row;
         index_t const whole = count / P::lanes * P::lanes, rest = count - whole;
-        for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, to + j, w + j, P::lanes, P::load(sum_ + j));
-        if (rest > 0) e.finish(at + whole, to + whole, w + whole, rest, P::load(sum_ + whole, rest, T(0)));
+        for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, to + j, w + j, P::lanes, P::load(sums + j));
+        if (rest > 0) e.finish(at + whole, to + whole, w + whole, rest, P::load(sums + whole, rest, T(0)));
     }
 
     /// Columns of so few elements that each is a lane by itself: some cache lines at a time, kept beside their sums, since rows
