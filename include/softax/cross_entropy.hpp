@@ -146,7 +146,7 @@ inline namespace SOFTAX_ISA {
 ///         leaves out. The mean over no target is NaN.
 /// error   of each loss at most 2.5 ULP without label smoothing, the confident class included; sums are those of double.
 /// cost    two passes over the logits, the second from cache where some groups fit, and 8 bytes of memory for each target and each
-///         loss; logits that are not row-major are copied. A mask costs a tenth more, with label smoothing up to a third.
+///         loss; logits that are not row-major are copied. A mask costs a tenth to a quarter more.
 template <viewable A, viewable I>
 array<element_of<A const>> cross_entropy(A const& logits, I const& targets, index_t axis = -1,
                                          cross_entropy_options const& o = {}) {

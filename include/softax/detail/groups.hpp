@@ -118,8 +118,7 @@ struct mask {
     template <class From>
     T operator()(From x, bool is_live) const noexcept {
         using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-        bits const all = bits{0} - bits{is_live},
-                   own = std::bit_cast<bits>(part(packet<T>::set(converted<T>(x))).first());
+        bits const all = bits{0} - bits{is_live}, own = std::bit_cast<bits>(part(converted<T>(x)));
         return std::bit_cast<T>((own & all) | (std::bit_cast<bits>(other.first()) & ~all));
     }
 
@@ -133,10 +132,15 @@ struct mask {
         return chosen(p, live, part(x), other);
     }
 
-    /// Elements that take part.
+    /// Elements that take part; an element.
     EIGEN_ALWAYS_INLINE packet<T> part(packet<T> x) const noexcept {
         packet<T> const own = x * factor;
         if constexpr (Infinite == infinite::nan) return madd(own, opaque(packet<T>::set(T(0))), own);
+        return own;
+    }
+    EIGEN_ALWAYS_INLINE T part(T x) const noexcept {
+        T const own = x * factor.first();
+        if constexpr (Infinite == infinite::nan) return own + own * opaque(T(0));
         return own;
     }
 

@@ -7,7 +7,7 @@ SOFTAX_KERNELS_BEGIN
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
 /// be masked too, or converted, on its way to the scratch. Or a later row is asked for. Or the row is masked as it is read, by
-/// itself or with the next.
+/// itself, with the next or with both.
 enum class beside {
     nothing,
     next,
