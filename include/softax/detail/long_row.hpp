@@ -40,6 +40,9 @@ public:
 private:
     T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
 
+    /// Whether exponentials are computed twice rather than kept; those of masked elements are kept.
+    bool computes_twice() const noexcept { return !mask_ && twice::takes(r_.y, r_.n, 1, r_.said); }
+
     /// Elements as the later steps take them: masked ones wait where the results will be, if there is a place for all.
     T const* elements() const noexcept { return mask_ && Form != form::logsumexp ? r_.y : r_.x; }
 
@@ -72,7 +75,7 @@ private:
     void add() noexcept {
         T const largest = m();
         rows_beside<Form, T> others = {};
-        bool const is_twice = !mask_ && twice::takes(r_.y, r_.n, 1, r_.said);
+        bool const is_twice = computes_twice();
         alignas(64) T e[chunk];
         for (index_t i = first_; i < end_; i += chunk) {
             if constexpr (Beside == beside::own_masked) others.which = mask_.shifted(i);
@@ -101,7 +104,7 @@ private:
         } else {
             auto result = outcome<Form, T>::of(terms(), asked_);
             if constexpr (twice::exists) {
-                if (!mask_ && twice::takes(r_.y, r_.n, 1, r_.said))
+                if (computes_twice())
                     return twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
             }
             T const* const x = Form == form::softmax ? r_.y : elements();

@@ -89,7 +89,7 @@ public:
                 ask_for(others_.next + i);
                 ask_for_room(others_.last_y + i);
             } else if constexpr (Beside == beside::own_masked) {
-                for (index_t l = 0; l < step; l += line) prefetch(x + i + distance + l);
+                ask_for(x + i + distance);
                 prefetch(others_.which.where.data + i + distance);
             } else if constexpr (!is_alone) {
                 // Where something will be written: exponentials, or results if exponentials wait in a scratch and results do not
@@ -128,7 +128,7 @@ private:
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    EIGEN_ALWAYS_INLINE static void ask_for(E const* x) noexcept {
+    EIGEN_ALWAYS_INLINE static void ask_for(auto const* x) noexcept {
         for (index_t l = 0; l < step; l += line) prefetch(x + l);
     }
     EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {

@@ -44,29 +44,28 @@ public:
     }
 
 private:
-    static T largest(T const* x, index_t n, request<T> const& asked, everything<T> const&) noexcept {
-        auto const scale = scaling<T>::of(asked);
-        return asked.is_scaled() ? row_max<way::general>(x, n, scale) : row_max<way::plain>(x, n, scale);
-    }
-    static T largest(T const* x, index_t n, request<T> const&, mask<T> const& which) noexcept {
-        return masked_max(x, n, which, which.where.data, {run_ahead, 0, run_ahead});
+    static void run(T const* x, T* y, index_t n, request<T> const& asked, everything<T> const& all) noexcept {
+        T const m = asked.pivot_of(take_row_max(y, x, n, mask<T>(), nullptr, asked.is_scaled(), scaling<T>::of(asked)));
+        write(x, y, n, m, outcome_of(x, n, m, asked, all), asked, all);
     }
 
-    static bool const* answers(everything<T> const&) noexcept { return nullptr; }
-    static bool const* answers(mask<T> const& which) noexcept { return which.where.data; }
+    static void run(T const* x, T* y, index_t n, request<T> const& asked, mask<T> const& which) noexcept {
+        bool const* const where = which.where.data;
+        T const most = masked_max(x, n, which, where, {run_ahead, 0, run_ahead}), m = asked.pivot_of(most);
+        // Where nothing is left there is no sum.
+        if (is_empty_row(which, most, asked)) return write_nan<Form>(y, where, n);
+        auto const result = outcome_of(x, n, m, asked, which);
+        if (result.is_nan_everywhere()) return write_nan<Form>(y, where, n);
+        write(x, y, n, m, result, asked, which);
+    }
 
     template <class Mask>
-    static void run(T const* x, T* y, index_t n, request<T> const& asked, Mask const& which) noexcept {
-        bool const* const where = answers(which);
-        T const most = largest(x, n, asked, which), m = asked.pivot_of(most);
-        // Of what a mask has left nothing of, or only -inf, there is no sum.
-        if (where && is_lowest(most) && !asked.has_extra()) return write_nan<Form>(y, where, n);
+    static outcome<Form, T> outcome_of(T const* x, index_t n, T m, request<T> const& asked,
+                                       Mask const& which) noexcept {
         auto terms =
             asked.is_plain(m) ? add<way::plain>(x, n, m, asked, which) : add<way::general>(x, n, m, asked, which);
         if (asked.has_extra()) add_extra(terms, asked);
-        auto const result = outcome<Form, T>::of(terms, asked);
-        if (where && result.is_nan_everywhere()) return write_nan<Form>(y, where, n);
-        write(x, y, n, m, result, asked, which);
+        return outcome<Form, T>::of(terms, asked);
     }
 
     template <way Way, class Mask>
@@ -77,7 +76,7 @@ private:
         ahead.last_y = e;
         row_sums<Form, Way, is_masked ? beside::own_masked : beside::later, T> sums(m, asked, ahead);
         for (index_t i = 0; i < n; i += chunk) {
-            if constexpr (is_masked) ahead.which = which.shifted(i);
+            if constexpr (is_masked) ahead.which = which.rows(i, 1);
             ahead.next = x + i + run_ahead;
             sums.add(x + i, e, 0, std::min(n - i, chunk));
         }
@@ -89,11 +88,10 @@ private:
                       Mask const& which) noexcept {
         auto const at = pivot<T>::template of<Way>(m, asked);
         auto const scale = scaling<T>::of(asked);
-        bool const* const where = answers(which);
         for (index_t i = 0; i < n; i += P::lanes) {
             prefetch(x + i + run_ahead);
-            if (where) prefetch(where + i + run_ahead);
-            P const own = scale.template factored<Way>(which(P::load(x + i), which.answers(where, i), P::lanes));
+            which.ask_for(i + run_ahead, 0);
+            P const own = scale.template factored<Way>(which(P::load(x + i), i, 0, P::lanes));
             store_past_caches(y + i, result(reduced_exp<T>::template of<Way>(own, at, scale).value()));
         }
         end_streaming();
