@@ -129,8 +129,8 @@ template <class In, class Work>
 void for_probabilities(view<In const> const& a, index_list const& reduced, gradient_setting<compute_type<In>> const& by,
                        Work const& work) {
     if (a.empty()) return;
-    constexpr index_t wanted = (index_t{1} << 19) / static_cast<index_t>(sizeof(compute_type<In>));
-    slabs const all(a.shape(), reduced, by.cuts_columns && by.place == nullptr, wanted);
+    constexpr auto element_bytes = static_cast<index_t>(sizeof(compute_type<In>));
+    slabs const all(a.shape(), reduced, by.cuts_columns && by.place == nullptr, element_bytes);
     checked_options const& o = by.options;
     in_parts(all.count(), a.size(), by.on, [&](index_t first, index_t last, team* helpers) {
         buffer<compute_type<In>> scratch(by.place ? 0 : all.largest());
@@ -197,8 +197,9 @@ void logsumexp_jvp_into(view<Out> const& out, view<In const> const& a, view<Out 
             gradient_call<T, Out, T> const c = {p, ts.data() + s.first_element, nullptr, sums.data() + s.first_group};
             apply_rule<rule::dot>(c, s.shape, s.reduced, std::nullopt, help);
             // What a mask leaves out has the probability 0, and adds something only where its t is not finite.
-            index_t const groups = size_of(reduced_shape(s.shape, s.reduced, false));
-            if (own.where && has_nan(c.sums, groups)) apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
+            if (own.where && has_nan(c.sums, size_of(reduced_shape(s.shape, s.reduced, false)))) {
+                apply_rule<rule::dot>(c, s.shape, s.reduced, own.where, help);
+            }
         });
     });
     for (T& s : sums) s *= static_cast<T>(o.scale);

@@ -39,11 +39,12 @@ struct slab {
     }
 };
 
-/// Slabs of about as many elements as leave room in a cache, 2^19 bytes, each of whole groups.
+/// Slabs of about as many elements as leave room in a cache, each of whole groups.
 class slabs {
 public:
-    slabs(index_list const& shape, index_list const& reduced, bool cuts_columns, index_t wanted)
+    slabs(index_list const& shape, index_list const& reduced, bool cuts_columns, index_t element_bytes)
         : shape_(shape), reduced_(reduced) {
+        index_t const wanted = (index_t{1} << 19) / element_bytes;
         index_t const leading = reduced.empty() ? shape.size() : reduced[0];
         rest_ = size_of(shape);
         kept_ = size_of(shape);
