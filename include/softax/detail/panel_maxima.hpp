@@ -48,14 +48,29 @@ public:
         if (is_large_ && std::all_of(below, below + P::lanes, [](T far) { return far < -lowest; })) {
             return std::replace(m_, m_ + s_.columns, lowest, T(0));
         }
-        index_t left[Width] = {};
-        count_left(left, which.where.data, {n_, 0, 0, which.row()}, {s_.columns, 0, 0, 1});
+        constexpr index_t some = 8;
+        if (s_.columns < some) {
+            index_t left[some] = {};
+            count_left(left, which.where.data, {n_, 0, 0, which.row()}, {s_.columns, 0, 0, 1});
+            return spare(0, left, s_.columns);
+        }
         for (index_t j = 0; j < s_.columns; ++j) {
-            if (m_[j] == lowest && left[j] == 0) m_[j] = T(0);
+            if (m_[j] != lowest) continue;
+            index_t const first = std::min(j, s_.columns - some);
+            index_t left[some];
+            count_columns(left, which.where.data + first, which.row(), n_, 1);
+            spare(first, left, some);
+            j = first + some - 1;
         }
     }
 
 private:
+    void spare(index_t first, index_t const* left, index_t columns) noexcept {
+        for (index_t j = 0; j < columns; ++j) {
+            if (m_[first + j] == lowest && left[j] == 0) m_[first + j] = T(0);
+        }
+    }
+
     template <class Source>
     void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         is_large_ ? find<true>(x, first, rows, columns) : find<false>(x, first, rows, columns);

@@ -30,13 +30,11 @@ private:
     EIGEN_DONT_INLINE static bool work(lattice<E const> x, lattice<E> y, extents const& size, request<T> const& asked,
                                        Mask const& which) noexcept {
         strip s(asked, size);
+        s.spares_ = Form == form::logsumexp || which.column() == 1 || size.n >= width / 4 || size.groups <= width;
         for (index_t j = 0, live = 0; j < size.groups; j += live) {
             live = strip_elements<T>::template next_of<E>(size.groups - j);
             s.e_.load(x.from(j), size.n, live, which.from(j));
             s.template finish<Form>(size.n, live, which.from(j));
-            if constexpr (!std::same_as<Mask, everything<T>> && Form != form::logsumexp) {
-                if (which.column() == 1 && s.has_nan()) s.template leave_out<Form>(size.n, live, which.from(j));
-            }
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
             } else {
@@ -58,17 +56,15 @@ private:
         P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
-            // Groups that hold nothing above -inf end as NaN; logarithms of those of which the mask leaves nothing are -inf at once.
+            // Groups that hold nothing above -inf end as NaN, but those of which the mask leaves nothing have one to divide by.
             P const m = is_masked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
             auto at = pivot<T>::of(m, asked_);
             if constexpr (is_masked) {
                 P is_lowest = one - zero_where_equal(one, largest_of, lowest);
-                if constexpr (Form == form::logsumexp) {
-                    spare_ = P::set(T(0));
-                    if (max_lane(is_lowest) > 0) {
-                        P const left = some_left(which, is_lowest, n, p, std::min(live - p, P::lanes));
-                        spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
-                    }
+                spare_ = P::set(T(0));
+                if (spares_ && max_lane(is_lowest) > 0) {
+                    P const left = some_left(which, is_lowest, n, p, std::min(live - p, P::lanes));
+                    spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
                 }
                 P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_lowest, P::set(T(0)));
                 at.floor = at.floor + nan, at.magic = at.magic + nan;
@@ -79,17 +75,6 @@ private:
                 finish_packet<Form, way::general>(n, p, m, at);
             }
         }
-    }
-
-    /// Groups that may be NaN, masked again.
-    template <form Form>
-    void leave_out(index_t n, index_t live, mask<T> const& which) noexcept {
-        auto const left = mask<T>::of(which.where, T(1), left_out_value<Form, T>);
-        for (index_t i = 0; i < n; ++i) {
-            for (index_t p = 0; p < live; p += P::lanes)
-                left(P::load(e_[i] + p), i, p, std::min(live - p, P::lanes)).store(e_[i] + p);
-        }
-        seen_ = P::set(T(0));
     }
 
     /// 1 for those of some groups from p on, of the lowest maximum, of which the mask leaves something.
@@ -104,13 +89,21 @@ private:
         is_lowest.store(left);
         std::fill(left + some, left + P::lanes, T(0));  // no groups
         for (index_t k = 0; k < some; ++k) {
-            if (left[k] == 0) continue;
-            bool const* const first = &which.where(0, p + k);
-            bool is_left = false;
-            for (index_t i = 0; i < n && !is_left; ++i) is_left = first[i * which.row()];
-            left[k] = static_cast<T>(is_left);
+            if (left[k] != 0) left[k] = static_cast<T>(has_left(&which.where(0, p + k), which.row(), n));
         }
         return P::load(left);
+    }
+
+    /// Whether one of n answers, a stride apart, is true.
+    static bool has_left(bool const* where, index_t row, index_t n) noexcept {
+        if (row == 1 && n >= 8) {
+            std::uint64_t any = eight_answers(where + n - 8);
+            for (index_t i = 0; i + 8 < n; i += 8) any |= eight_answers(where + i);
+            return any != 0;
+        }
+        bool any = false;
+        for (index_t i = 0; i < n; ++i) any |= where[i * row];
+        return any;
     }
 
     EIGEN_ALWAYS_INLINE P largest(index_t n, index_t p) const noexcept {
@@ -150,7 +143,7 @@ private:
             add_extras(sum, m, at);
         }
         // hi - start is exact and not less than lo, which is what rounding left of it.
-        P const large = sum.hi - start, total = opaque(large + sum.lo);
+        P const large = sum.hi - start + spare_, total = opaque(large + sum.lo);
         auto const by = quotient<T>::by(total, sum.lo - opaque(total - large));
         seen_ = seen_ + by.hi;
         for (index_t i = 0; i < n; ++i) by(P::load(e_[i] + p)).store(e_[i] + p);
@@ -202,7 +195,8 @@ private:
     request<T> asked_;
     scaling<T> scale_;
     P seen_ = P::set(T(0));   // NaN where a group was
-    P spare_ = P::set(T(0));  // logsumexp: 1 for groups of which a mask leaves nothing
+    bool spares_ = true;
+    P spare_ = P::set(T(0));  // 1 for groups of which a mask leaves nothing
     strip_elements<T> e_;
 };
 

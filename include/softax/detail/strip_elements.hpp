@@ -7,6 +7,8 @@ template <class T>
 class strip_elements {
     using P = packet<T>;
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+    /// Groups of so few elements are masked as they lie, if they lie one after another.
+    static constexpr index_t few = sizeof(P) < 64 ? 2 * P::lanes : P::lanes / 2;
     /// How far ahead of itself the strip asks for groups that lie in runs.
     static constexpr index_t distance = 128 * line;
 
@@ -49,22 +51,23 @@ public:
                         P::load(e_[i] + p, some, e_[i][0]).store(e_[i] + p);
                 }
             }
-        } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes) {
-            for (index_t j = 0; j < live; j += P::lanes) {
-                if (j + P::lanes <= live) {
-                    load_groups<true>(x.from(j), n, j, P::lanes, which.from(j));
-                } else {
-                    load_groups<false>(x.from(j), n, j, live - j, which.from(j));
-                }
-            }
-        } else if (!std::same_as<Mask, everything<T>> && 2 * n < P::lanes && is_dense(x, n) && is_dense(which, n)) {
-            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three, AVX-512).
-            alignas(64) T masked[width * (P::lanes / 2) + P::lanes];
+        } else if (!std::same_as<Mask, everything<T>> && n < few && is_dense(x, n) && is_dense(which, n)) {
+            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three, AVX-512), or of
+            // packet by packet (AVX2; five of double .85).
+            alignas(64) T masked[width * few];
             for (index_t k = 0; k < n * live; k += P::lanes) {
                 index_t const some = std::min(n * live - k, P::lanes);
                 which(P::load(&x(k, 0), some, x(0, 0)), k, 0, some).store(masked + k);
             }
-            load_elements({masked, 1, n}, n, live, everything<T>{});
+            load(lattice<T const>{masked, 1, n}, n, live, everything<T>{});
+        } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes) {
+            for (index_t j = 0; j < live; j += P::lanes) {
+                if (j + P::lanes <= live) {
+                    load_groups<true>(x, n, j, P::lanes, which);
+                } else {
+                    load_groups<false>(x, n, j, live - j, which);
+                }
+            }
         } else {
             load_elements(x, n, live, which);
         }
@@ -133,7 +136,7 @@ private:
 
     /// One by one. Columns beyond the last repeat the first. Written out, masked groups of three take .83 of the time (AVX2).
     template <class Mask>
-    EIGEN_ALWAYS_INLINE void load_elements(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
+    EIGEN_DONT_INLINE void load_elements(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
         index_t const padded = (live + P::lanes - 1) / P::lanes * P::lanes;
         for (index_t i = 0; i < n; ++i) {
             P const first = P::set(which(x(i, 0), i, 0));
@@ -146,15 +149,18 @@ private:
     /// The groups [j, j + some), a packet of them if they are whole, each in one run: squares are transposed, the last of which may
     /// overlap the one before. Columns beyond the last repeat it.
     template <bool IsWhole, class Mask>
-    void load_groups(lattice<T const> x, index_t n, index_t j, index_t some, Mask const& which) noexcept {
+    void load_groups(lattice<T const> const& x, index_t n, index_t j, index_t some, Mask const& which) noexcept {
+        T const* const from = &x(0, j);
+        index_t const column = x.column;
         for (index_t i = 0; i < n; i += P::lanes) {
             index_t const first = std::max(index_t{0}, std::min(i, n - P::lanes)), live = std::min(n, P::lanes);
             P square[P::lanes];
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) {
                 index_t const of = IsWhole ? k : std::min(k, some - 1);
-                if (is_large_) prefetch(&x(first, of) + distance), which.ask_for(first + distance, of);
-                square[k] = which(P::load(&x(first, of), live, T(0)), first, of, live);
+                T const* const own = from + of * column + first;
+                if (is_large_) prefetch(own + distance), which.ask_for(first + distance, j + of);
+                square[k] = which(P::load(own, live, T(0)), first, j + of, live);
             }
             transpose(square);
             for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
