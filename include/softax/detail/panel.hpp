@@ -37,23 +37,24 @@ public:
         is_streamed_ = size.are_streamed;
         x.row *= fold_, y.row *= fold_;
         rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
-        if constexpr (std::same_as<E, T>) {
-            if (scratch_.data == nullptr) e = y;
-        }
+        if constexpr (std::same_as<E, T>) e = scratch_.data == nullptr ? y : e;
         y_ahead_ = e.row;
         panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, size.are_large);
         mask<T> const folded = which.folded(fold_);
-        constexpr bool is_converted = !std::same_as<E, T>, is_masked_as_read = masks_panel_as_read<Form, E>;
+        constexpr bool is_converted = !std::same_as<E, T>, can_mask = masks_panel_as_read<Form, E>;
+        constexpr bool may_keep = !can_mask || Form == form::logsumexp;
+        bool const is_masked_as_read = can_mask && which && (!may_keep || scratch_.data == nullptr);
         // What is converted is multiplied on its way, as masked elements are.
         T const factor = asked.factor;
         if (is_converted && !which) asked.factor = T(1);
         scale_ = scaling<T>::of(asked);
         if (which) {
-            if constexpr (is_masked_as_read) {
-                scale_.factor = which.factor;
-                maxima.find(masked_rows<T, T, mask<T>>{x, folded}, scale_);
-            } else {
-                maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
+            if constexpr (can_mask) {
+                if (is_masked_as_read)
+                    scale_.factor = which.factor, maxima.find(masked_rows<T, T, mask<T>>{x, folded}, scale_);
+            }
+            if constexpr (may_keep) {
+                if (!is_masked_as_read) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
             }
             if (!asked.has_extra()) maxima.spare_empty_columns(which);
         } else if constexpr (is_converted) {
@@ -66,10 +67,10 @@ public:
         if constexpr (!is_converted) {
             if (!which || is_masked_as_read) from = x;
         }
-        if constexpr (is_masked_as_read) {
-            if (which) add<Form, mask<T>>({from, folded}, e, is_plain);
+        if constexpr (can_mask) {
+            if (is_masked_as_read) add<Form, mask<T>>({from, folded}, e, is_plain);
         }
-        if (!which || !is_masked_as_read) add<Form, everything<T>>({from, {}}, e, is_plain);
+        if (!is_masked_as_read) add<Form, everything<T>>({from, {}}, e, is_plain);
         finish<Form>(from, e, y, asked);
     }
 

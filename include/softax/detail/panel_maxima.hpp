@@ -43,11 +43,7 @@ public:
     void spare_empty_columns(mask<T> const& which) noexcept {
         if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
         // A maximum of -inf is that of nothing, but where an element is -inf.
-        alignas(64) T below[P::lanes];
-        lowest_below_.store(below);
-        if (is_large_ && std::all_of(below, below + P::lanes, [](T far) { return far < -lowest; })) {
-            return std::replace(m_, m_ + s_.columns, lowest, T(0));
-        }
+        if (is_large_ && !is_nan(sum_lane(spoilt_))) return std::replace(m_, m_ + s_.columns, lowest, T(0));
         constexpr index_t some = 8;
         if (s_.columns < some) {
             index_t left[some] = {};
@@ -79,28 +75,27 @@ private:
     template <bool IsLarge, class Source>
     void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         index_t j = 0;
-        P below = lowest_below_;
-        for (; j + P::lanes <= columns; j += P::lanes) take<IsLarge>(x, first, rows, j, P::lanes, below);
+        for (; j + P::lanes <= columns; j += P::lanes) take<IsLarge>(x, first, rows, j, P::lanes);
         if (j < columns) {
             auto const [at, live] = some_of_row<typename Source::element>::of(j, columns - j);
-            take<IsLarge>(x, first, rows, at, live, below);
+            take<IsLarge>(x, first, rows, at, live);
         }
-        lowest_below_ = below;
     }
 
     template <bool IsLarge, class Source>
-    EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column, index_t lanes,
-                                  P& below) noexcept {
-        P largest = P::load(m_ + column);
+    EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column,
+                                  index_t lanes) noexcept {
+        P largest = P::load(m_ + column), spoilt = P::set(T(0));
         auto place = x.at(first, column);
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
             if constexpr (IsLarge) {
                 x.ask_for(place, 8, column);
-                if constexpr (Source::is_masked) below = max(below, x.below(place, lanes));
+                if constexpr (Source::is_masked) spoilt = x.spoilt(spoilt, place, lanes);
             }
             largest = max(largest, x(place, lanes));
         }
+        if constexpr (IsLarge && Source::is_masked) spoilt_ = spoilt_ + spoilt;
         largest.store(m_ + column, s_.fold > 1 ? lanes : P::lanes);
     }
 
@@ -108,7 +103,7 @@ private:
     index_t n_;
     panel_shape s_;
     bool is_large_;
-    P lowest_below_ = P::set(T(0));  // of large panels, for which it takes less than to read a mask again
+    P spoilt_ = P::set(T(0));  // NaN where one is not finite, of large panels: it takes less than to read a mask again
 };
 
 SOFTAX_KERNELS_END

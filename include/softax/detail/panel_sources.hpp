@@ -2,12 +2,12 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Whether masked elements are masked in both passes over them, rather than kept between: softmax of 1,000 rows of 64 columns
-/// takes 1.12 times an unmasked call rather than 1.3 with AVX-512, of 100 rows of 1,000 1.21 rather than 1.33 with AVX2; logsumexp
-/// of 4,096 rows of 1,024 columns 1.26 rather than 1.42 with AVX-512, but of 100 rows of 5,000 1.31 rather than 1.24 with AVX2.
+/// Whether masked elements can be masked in both passes over them, rather than kept between, as those of softmax always are then:
+/// 1,000 rows of 64 columns take 1.12 times an unmasked call rather than 1.3 with AVX-512, 100 of 1,000 1.21 rather than 1.33 with
+/// AVX2; logsumexp of 4,096 rows of 1,024 columns 1.26 rather than 1.42 with AVX-512.
 template <form Form, class E>
-inline constexpr bool masks_panel_as_read = std::floating_point<E> && Form != form::log_softmax &&
-                                            sizeof(packet<compute_type<E>>) >= (Form == form::softmax ? 32 : 64);
+inline constexpr bool masks_panel_as_read =
+    std::floating_point<E> && Form != form::log_softmax && sizeof(packet<compute_type<E>>) >= 32;
 
 /// Elements in memory, and how far one row is from the next.
 template <class T>
@@ -59,9 +59,9 @@ struct masked_rows {
         }
     }
 
-    /// How far elements under a mask lie below 0, whether left or not.
-    EIGEN_ALWAYS_INLINE packet<T> below(place const& p, index_t lanes) const noexcept {
-        return packet<T>::set(T(0)) - some_of_row<In>::load(p.x, lanes) * which.factor;
+    /// sum, but NaN where an element, left or not, is not finite.
+    EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, place const& p, index_t lanes) const noexcept {
+        return madd(some_of_row<In>::load(p.x, lanes), opaque(packet<T>::set(T(0))), sum);
     }
 };
 

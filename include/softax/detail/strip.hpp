@@ -194,7 +194,7 @@ private:
 
     request<T> asked_;
     scaling<T> scale_;
-    P seen_ = P::set(T(0));   // NaN where a group was
+    P seen_ = P::set(T(0));  // NaN where a group was
     bool spares_ = true;
     P spare_ = P::set(T(0));  // 1 for groups of which a mask leaves nothing
     strip_elements<T> e_;
