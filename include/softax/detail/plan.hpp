@@ -53,7 +53,7 @@ struct plan {
         chosen.is_large = size >= (is_panel ? large / 8 : large);
         if (is_panel && must_wait<Form, In>(p, c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
-        bool const are_read = Form == form::log_softmax && !c.is_masked;
+        bool const are_read = Form == form::log_softmax && (!c.is_masked || row<Form, In>::masks_as_read(p.count));
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));

@@ -34,17 +34,31 @@ constexpr bool finishes_last(beside b) noexcept {
     return b == beside::both || b == beside::both_masked || b == beside::both_moved || b == beside::both_and_own_masked;
 }
 
+/// Whether results of the last are masked: exponentials have been.
+template <form Form>
+constexpr bool masks_last_row(beside b) noexcept {
+    return Form == form::log_softmax && reads_masked(b);
+}
+
 template <form Form, class E>
 struct rows_beside {
     using T = compute_type<E>;
 
     E const* next;
     T* next_moved;
-    mask<T> which;  // of the next, or of the row itself and those that follow
-    T const* last;  // what its results are made from
+    mask<T> which;           // of the next, or of the row itself and those that follow
+    T const* last;           // what its results are made from
+    bool const* last_where;  // what a mask says of them, where it has not been said
     E* last_y;
     outcome<Form, T> result;
     bool is_streamed;  // results are written past the caches
+
+    /// Results of the last row, made from its elements from i on.
+    template <bool IsMasked>
+    EIGEN_ALWAYS_INLINE packet<T> results(packet<T> x, index_t i, index_t live) const noexcept {
+        if constexpr (IsMasked) return chosen(last_where + i, live, result(which.part(x)), which.other);
+        return result(x);
+    }
 };
 
 /// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
@@ -53,7 +67,7 @@ class row_sums {
     using T = compute_type<E>;
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
-    static constexpr bool is_finishing = finishes_last(Beside);
+    static constexpr bool is_finishing = finishes_last(Beside), masks_last = masks_last_row<Form>(Beside);
     static constexpr bool is_alone = Beside == beside::nothing || Beside == beside::own_masked;
     static constexpr bool takes_next = !is_alone && Beside != beside::later;
 
@@ -159,7 +173,7 @@ private:
         reduced_exp<T>::template of<Way>(terms, own, at_, scale_);
         SOFTAX_UNROLLED
         for (index_t k = 0; k < Abreast && is_finishing; ++k) {
-            P const y = others_.result(last[k]);
+            P const y = others_.template results<masks_last>(last[k], i + k * lanes, lanes);
             E* const to = others_.last_y + i + k * lanes;
             others_.is_streamed ? store_past_caches(to, y) : y.store(to);
         }
@@ -179,8 +193,8 @@ private:
             if constexpr (takes_next) next_m = max(next_m, next_packet(i, live));
             if constexpr (is_finishing) {
                 auto const [at, some] = some_of_row<E>::of(i, live);
-                some_of_row<E>::store(others_.last_y + at, others_.result(P::load(others_.last + at, some, T(0))),
-                                      some);
+                P const last = P::load(others_.last + at, some, T(0));
+                some_of_row<E>::store(others_.last_y + at, others_.template results<masks_last>(last, at, some), some);
             }
         }
     }
