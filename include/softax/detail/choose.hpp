@@ -27,9 +27,8 @@ EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept
         std::memcpy(&high, p + n - 4, sizeof high);
         return low | std::uint64_t{high} << 8 * (n - 4);
     }
-    std::uint64_t all = 0;
-    for (index_t k = 0; k < n; ++k) all |= std::uint64_t{p[k]} << 8 * k;
-    return all;
+    if (n == 0) return 0;
+    return p[0] | std::uint64_t{p[n / 2]} << 8 * (n / 2) | std::uint64_t{p[n - 1]} << 8 * (n - 1);
 }
 #endif
 

@@ -2,7 +2,7 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Blocks of a call, one after another.
+/// Blocks of a call, one after another. The plan outlives it.
 template <rule Rule, class Y, class G, class Out>
 class gradient_blocks {
     using gradient = gradient_call<Y, G, Out>;
@@ -109,7 +109,7 @@ private:
     }
 
     gradient c_;
-    gradient_plan p_;
+    gradient_plan const& p_;
     group_blocks blocks_;
     derivative<Rule, T> formula_;
     buffer<T> y_, g_, out_;
