@@ -8,13 +8,13 @@ using carrier = std::conditional_t<std::is_floating_point_v<T>, T, std::conditio
 
 /// As many elements as a packet has lanes, as bits.
 template <class T>
-EIGEN_STRONG_INLINE packet<carrier<T>> load_bits(T const* p) noexcept {
+EIGEN_ALWAYS_INLINE packet<carrier<T>> load_bits(T const* p) noexcept {
     packet<carrier<T>> x;
     std::memcpy(&x.raw, p, sizeof x.raw);
     return x;
 }
 template <class T>
-EIGEN_STRONG_INLINE void store_bits(packet<carrier<T>> x, T* p) noexcept {
+EIGEN_ALWAYS_INLINE void store_bits(packet<carrier<T>> x, T* p) noexcept {
     std::memcpy(p, &x.raw, sizeof x.raw);
 }
 

@@ -20,7 +20,7 @@ SOFTAX_KERNELS_BEGIN
 
 #if SOFTAX_CHOICE_BYTES == 32 || SOFTAX_CHOICE_BYTES == 16
 /// The first n bools, 0 <= n <= 8, one a byte from the lowest on; the others are false. Reads nothing else.
-EIGEN_STRONG_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
+EIGEN_ALWAYS_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
     if (n >= 4) {
         std::uint32_t low, high;
         std::memcpy(&low, p, sizeof low);
@@ -45,7 +45,7 @@ inline constexpr auto byte_of_lane = [] {
 #if SOFTAX_CHOICE_BYTES > 0
 /// Lane by lane x where a byte is not 0, else other.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet<T> other) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet<T> other) noexcept {
     using raw = typename packet<T>::raw_type;
 #if SOFTAX_CHOICE_BYTES == 64
     __mmask16 const mask = _mm_test_epi8_mask(bytes, bytes);
@@ -81,7 +81,7 @@ EIGEN_STRONG_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet
 
 /// Lane by lane x where the mask is true, else other.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> other) noexcept {
     using P = packet<T>;
     [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename P::raw_type);
 #if SOFTAX_CHOICE_BYTES > 0
@@ -113,7 +113,7 @@ EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> o
 
 /// The same with an answer for the first live lanes only, 1 <= live <= lanes; the others are other. Reads nothing else.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> x, packet<T> other) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> x, packet<T> other) noexcept {
     using P = packet<T>;
     if (live == P::lanes) return chosen(where, x, other);
 #if SOFTAX_CHOICE_BYTES > 0

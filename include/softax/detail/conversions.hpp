@@ -4,7 +4,7 @@ SOFTAX_KERNELS_BEGIN
 
 /// A packet of elements, converted.
 template <class T, class From>
-EIGEN_STRONG_INLINE packet<T> load_as(From const* p) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> load_as(From const* p) noexcept {
     using P = packet<T>;
     if constexpr (std::same_as<From, T> || is_half_type<From>) {
         return P::load(p);
@@ -35,7 +35,7 @@ EIGEN_STRONG_INLINE packet<T> load_as(From const* p) noexcept {
 /// to[0, n) = from[0, n), 0 <= n < Lanes <= 16, in two pieces of fixed length, which may overlap.
 template <index_t Lanes, class H>
     requires is_half_type<H>
-EIGEN_STRONG_INLINE void copy_some(H* to, H const* from, index_t n) noexcept {
+EIGEN_ALWAYS_INLINE void copy_some(H* to, H const* from, index_t n) noexcept {
     auto const copy = [=](auto count) {
         std::memcpy(static_cast<void*>(to), from, count * sizeof(H));
         std::memcpy(static_cast<void*>(to + n - count), from + n - count, count * sizeof(H));
@@ -51,7 +51,7 @@ EIGEN_STRONG_INLINE void copy_some(H* to, H const* from, index_t n) noexcept {
 
 /// The first n lanes from memory, converted; the others are 0. Reads nothing else.
 template <class T, class E>
-EIGEN_STRONG_INLINE packet<T> fetch(E const* p, index_t n) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> fetch(E const* p, index_t n) noexcept {
     using P = packet<T>;
     if constexpr (std::same_as<E, T>) {
         return P::load(p, n, T(0));
@@ -67,7 +67,7 @@ EIGEN_STRONG_INLINE packet<T> fetch(E const* p, index_t n) noexcept {
 
 /// The first n lanes to memory, converted. Writes nothing else.
 template <class T, class Out>
-EIGEN_STRONG_INLINE void put(packet<T> x, Out* p, index_t n) noexcept {
+EIGEN_ALWAYS_INLINE void put(packet<T> x, Out* p, index_t n) noexcept {
     if constexpr (requires { x.store(p, n); }) {
         x.store(p, n);
     } else {
@@ -80,7 +80,7 @@ EIGEN_STRONG_INLINE void put(packet<T> x, Out* p, index_t n) noexcept {
 
 /// One element, converted: where there are instructions for half, by these.
 template <class To, class From>
-EIGEN_STRONG_INLINE To converted(From x) noexcept {
+EIGEN_ALWAYS_INLINE To converted(From x) noexcept {
 #if defined(SOFTAX_PACKET_BYTES) || (defined(__F16C__) && !defined(EIGEN_DONT_VECTORIZE))
     if constexpr (std::same_as<From, half> && std::same_as<To, float>) {
         return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(std::bit_cast<std::uint16_t>(x))));

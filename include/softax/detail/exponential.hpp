@@ -92,7 +92,7 @@ struct pivot {
     packet<T> magic;  // rounds to an integer and holds bias - k
 
     template <way Way = way::general>
-    EIGEN_STRONG_INLINE static pivot of(packet<T> m, request<T> const& asked) noexcept {
+    EIGEN_ALWAYS_INLINE static pivot of(packet<T> m, request<T> const& asked) noexcept {
         using P = packet<T>;
         using c = exp_constants<T>;
         P const shift = Way == way::plain ? P::set(T(0)) : zero_unless_above(m, P::set(asked.wide_over_mantissa));
@@ -104,7 +104,7 @@ struct pivot {
 
     /// pivot::of for one group.
     template <way Way = way::general>
-    EIGEN_STRONG_INLINE static pivot of(T m, request<T> const& asked) noexcept {
+    EIGEN_ALWAYS_INLINE static pivot of(T m, request<T> const& asked) noexcept {
         return of<Way>(packet<T>::set(m), asked);
     }
 };
@@ -143,7 +143,7 @@ struct pivots {
 };
 
 template <class T>
-EIGEN_STRONG_INLINE packet<T> term(int i) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> term(int i) noexcept {
     return packet<T>::set(exp_constants<T>::coefficient[i]);
 }
 
@@ -169,7 +169,7 @@ EIGEN_ALWAYS_INLINE P exp_less_one(P const& r) noexcept {
 
 /// a * b + c, c being an exact number next to -a * b, as if the product were not rounded.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> fused_sum(packet<T> a, packet<T> b, packet<T> c) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> fused_sum(packet<T> a, packet<T> b, packet<T> c) noexcept {
     using P = packet<T>;
     if constexpr (P::has_fma) return madd(a, b, c);
     // The product in two parts (Veltkamp, Dekker), since nothing else keeps what rounding takes from it.
@@ -186,24 +186,24 @@ template <class T>
 struct scaling {
     packet<T> factor, mantissa, log2_e;
 
-    EIGEN_STRONG_INLINE static scaling of(request<T> const& asked) noexcept {
+    EIGEN_ALWAYS_INLINE static scaling of(request<T> const& asked) noexcept {
         using P = packet<T>;
         return {P::set(asked.factor), P::set(asked.mantissa), P::set(asked.log2_e_mantissa)};
     }
 
     /// x as the other functions expect it.
     template <way Way>
-    EIGEN_STRONG_INLINE packet<T> factored(packet<T> x) const noexcept {
+    EIGEN_ALWAYS_INLINE packet<T> factored(packet<T> x) const noexcept {
         return Way == way::plain ? x : x * factor;
     }
 
     /// (x - m) mantissa - log, x not yet factored.
-    EIGEN_STRONG_INLINE packet<T> log_softmax(packet<T> x, packet<T> m, packet<T> minus_log) const noexcept {
+    EIGEN_ALWAYS_INLINE packet<T> log_softmax(packet<T> x, packet<T> m, packet<T> minus_log) const noexcept {
         return madd(x * factor - m, mantissa, minus_log);
     }
 
     /// x * mantissa + c, c being an exact number next to -x * mantissa.
-    EIGEN_STRONG_INLINE packet<T> sum(packet<T> x, packet<T> c) const noexcept { return fused_sum(x, mantissa, c); }
+    EIGEN_ALWAYS_INLINE packet<T> sum(packet<T> x, packet<T> c) const noexcept { return fused_sum(x, mantissa, c); }
 
     template <index_t Count>
     EIGEN_ALWAYS_INLINE halves<T, Count> sum(halves<T, Count> x, halves<T, Count> other) const noexcept {

@@ -12,14 +12,14 @@ struct class_sums {
     lane_sum<T> others, below;
     P equal, finite;
 
-    EIGEN_STRONG_INLINE static class_sums zero() noexcept {
+    EIGEN_ALWAYS_INLINE static class_sums zero() noexcept {
         P const none = P::set(T(0));
         return {{none, none}, {none, none}, none, none};
     }
 
     /// Adds x, whose exponential is e.
     template <smoothing Smoothing>
-    EIGEN_STRONG_INLINE void add(reduced_exp<T> const& e, P x, P m) noexcept {
+    EIGEN_ALWAYS_INLINE void add(reduced_exp<T> const& e, P x, P m) noexcept {
         P const one = P::set(T(1));
         others.add_unless_equal(e, x, m);
         equal = equal + (one - zero_where_equal(one, x, m));
@@ -32,7 +32,7 @@ struct class_sums {
     }
 
     template <smoothing Smoothing>
-    EIGEN_STRONG_INLINE void add(class_sums const& some) noexcept {
+    EIGEN_ALWAYS_INLINE void add(class_sums const& some) noexcept {
         add(others, some.others.hi);
         others.lo = others.lo + some.others.lo;
         equal = equal + some.equal;
@@ -43,12 +43,12 @@ struct class_sums {
     }
 
     /// The sums without so many elements that were taken to be m.
-    EIGEN_STRONG_INLINE void count_less(index_t n) noexcept {
+    EIGEN_ALWAYS_INLINE void count_less(index_t n) noexcept {
         equal = P::ones(1) * P::set(sum_lane(equal) - static_cast<T>(n));
     }
 
     /// The count of those that a mask leaves. Without any there is a maximum all the same, so that nothing is divided by 0.
-    EIGEN_STRONG_INLINE void take_left(index_t n) noexcept {
+    EIGEN_ALWAYS_INLINE void take_left(index_t n) noexcept {
         finite = P::ones(1) * P::set(static_cast<T>(n));
         if (n == 0) equal = P::ones(1);
     }
@@ -72,13 +72,13 @@ struct class_sums {
 
 private:
     /// Knuth's sum, with what rounding took from it.
-    EIGEN_STRONG_INLINE static void add(lane_sum<T>& sum, P x) noexcept {
+    EIGEN_ALWAYS_INLINE static void add(lane_sum<T>& sum, P x) noexcept {
         P const s = opaque(sum.hi + x), t = opaque(s - sum.hi);
         sum.lo = sum.lo + ((sum.hi - opaque(s - t)) + (x - t));
         sum.hi = s;
     }
 
-    EIGEN_STRONG_INLINE P& at(index_t part) noexcept {
+    EIGEN_ALWAYS_INLINE P& at(index_t part) noexcept {
         if (part == 0) return others.hi;
         if (part == 1) return others.lo;
         if (part == 2) return equal;

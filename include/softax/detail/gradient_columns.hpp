@@ -122,7 +122,7 @@ private:
 
     /// Rows first, first + lanes, ... before end.
     template <begin Begin>
-    EIGEN_STRONG_INLINE static void add_lane(elements const& e, index_t first, index_t end, T* lane) noexcept {
+    EIGEN_ALWAYS_INLINE static void add_lane(elements const& e, index_t first, index_t end, T* lane) noexcept {
         index_t const whole = e.tile.groups / P::lanes * P::lanes, rest = e.tile.groups - whole;
         for (index_t j = 0; j < whole; j += P::lanes) add_packet<Begin>(e, {first, end, j}, P::lanes, lane + j);
         if (rest > 0) add_packet<Begin>(e, {first, end, whole}, rest, lane + whole);
@@ -133,7 +133,7 @@ private:
     };
 
     template <begin Begin>
-    EIGEN_STRONG_INLINE static void add_packet(elements const& e, stretch const& of, index_t n, T* lane) noexcept {
+    EIGEN_ALWAYS_INLINE static void add_packet(elements const& e, stretch const& of, index_t n, T* lane) noexcept {
         P s = Begin == begin::lane ? P::load(lane) : P::set(T(0));
         for (index_t i = of.first; i < of.end; i += lanes) {
             s = e.add(s, i * e.tile.row + of.column, i * e.tile.where_row + of.column, n);

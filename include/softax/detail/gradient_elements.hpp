@@ -16,13 +16,13 @@ public:
           plain_(scaling<T>::of(asked_)) {}
 
     /// s and the term of one element. That of y = g = 0 is 0.
-    EIGEN_STRONG_INLINE P add(P s, P y, P g) const noexcept {
+    EIGEN_ALWAYS_INLINE P add(P s, P y, P g) const noexcept {
         if constexpr (Rule == rule::softmax || Rule == rule::dot) return madd(y, g, s);
         if constexpr (Rule == rule::log_softmax_jvp) return madd(exp(y), g, s);
         return s + g;
     }
 
-    EIGEN_STRONG_INLINE P result(P y, P g, P s) const noexcept {
+    EIGEN_ALWAYS_INLINE P result(P y, P g, P s) const noexcept {
         if constexpr (Rule == rule::softmax) return (y * scale_) * (g - s);
         if constexpr (Rule == rule::log_softmax_vjp) return scale_ * (g - exp(y) * s);
         if constexpr (Rule == rule::log_softmax_jvp) return scale_ * (g - s);
@@ -30,7 +30,7 @@ public:
     }
 
 private:
-    EIGEN_STRONG_INLINE P exp(P y) const noexcept {
+    EIGEN_ALWAYS_INLINE P exp(P y) const noexcept {
         constexpr int bias = exp_constants<T>::bias;
         constexpr T unbiased = sizeof(T) == 4 ? T(0x1p-64) : T(0x1p-200);
         static_assert(bias == (sizeof(T) == 4 ? 64 : 200));
@@ -77,17 +77,17 @@ public:
     gradient_tile<Y, G, Out, T> tile;
 
     /// The n <= P::lanes elements from at on.
-    EIGEN_STRONG_INLINE void take(P& y, P& g, index_t at, index_t n) const noexcept {
+    EIGEN_ALWAYS_INLINE void take(P& y, P& g, index_t at, index_t n) const noexcept {
         y = fetch<T>(tile.y + at, n);
         g = y;
         if constexpr (has_sum(Rule)) g = fetch<T>(tile.g + at, n);
     }
 
     /// s and the terms of n elements of which the mask speaks from w on.
-    EIGEN_STRONG_INLINE P add(P s, P y, P g, index_t w, index_t n) const noexcept {
+    EIGEN_ALWAYS_INLINE P add(P s, P y, P g, index_t w, index_t n) const noexcept {
         return weighed(formula.add(s, y, g), w, n, s);
     }
-    EIGEN_STRONG_INLINE P result(P y, P g, P s, index_t w, index_t n) const noexcept {
+    EIGEN_ALWAYS_INLINE P result(P y, P g, P s, index_t w, index_t n) const noexcept {
         return weighed(formula.result(y, g, s), w, n, P::set(T(0)));
     }
 
@@ -102,13 +102,13 @@ public:
         if constexpr (Weights == weights::given) prefetch(tile.where + w + tile.ahead);
     }
 
-    EIGEN_STRONG_INLINE P add(P s, index_t at, index_t w, index_t n) const noexcept {
+    EIGEN_ALWAYS_INLINE P add(P s, index_t at, index_t w, index_t n) const noexcept {
         P y, g;
         take(y, g, at, n);
         return add(s, y, g, w, n);
     }
 
-    EIGEN_STRONG_INLINE void finish(index_t at, index_t to, index_t w, index_t n, P s) const noexcept {
+    EIGEN_ALWAYS_INLINE void finish(index_t at, index_t to, index_t w, index_t n, P s) const noexcept {
         P y, g;
         take(y, g, at, n);
         put(result(y, g, s, w, n), tile.out + to, n);
@@ -116,7 +116,7 @@ public:
 
 private:
     /// x where the mask says so, else other, whatever x holds.
-    EIGEN_STRONG_INLINE P weighed(P x, index_t w, index_t n, P other) const noexcept {
+    EIGEN_ALWAYS_INLINE P weighed(P x, index_t w, index_t n, P other) const noexcept {
         if constexpr (Weights == weights::none) return x;
         return chosen(tile.where + w, n, x, other);
     }

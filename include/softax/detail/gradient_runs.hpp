@@ -70,7 +70,7 @@ private:
     }
 
     /// The results of n elements of a group with that sum.
-    EIGEN_STRONG_INLINE static void finish_run(elements const& e, index_t at, index_t w, index_t n, T sum) noexcept {
+    EIGEN_ALWAYS_INLINE static void finish_run(elements const& e, index_t at, index_t w, index_t n, T sum) noexcept {
         P const s = P::set(sum);
         index_t i = 0;
         for (; i + P::lanes <= n; i += P::lanes) e.finish(at + i, at + i, w + i, P::lanes, s);
@@ -115,7 +115,7 @@ private:
     }
 
     /// The lanes of a chunk, added as a tree.
-    EIGEN_STRONG_INLINE static T sum_of(P (&lane)[packets]) noexcept {
+    EIGEN_ALWAYS_INLINE static T sum_of(P (&lane)[packets]) noexcept {
         SOFTAX_UNROLLED
         for (index_t half = packets / 2; half > 0; half /= 2) {
             SOFTAX_UNROLLED
@@ -124,7 +124,7 @@ private:
         return sum_lane(lane[0]);
     }
 
-    EIGEN_STRONG_INLINE T row_sum(elements const& e, index_t at, index_t w) const noexcept {
+    EIGEN_ALWAYS_INLINE T row_sum(elements const& e, index_t at, index_t w) const noexcept {
         wide total = {0, 0};
         for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
             index_t const n = std::min(t_.n - c, gradient_chunk<T>);
@@ -134,7 +134,7 @@ private:
     }
 
     /// The sum of the n elements of a chunk.
-    EIGEN_STRONG_INLINE static T chunk_sum(elements const& e, index_t at, index_t w, index_t n) noexcept {
+    EIGEN_ALWAYS_INLINE static T chunk_sum(elements const& e, index_t at, index_t w, index_t n) noexcept {
         P lane[packets];
         for (P& l : lane) l = P::set(T(0));
         index_t i = 0;

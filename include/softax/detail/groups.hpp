@@ -146,7 +146,7 @@ struct mask {
 
     /// y[0, n) = x[0, n), masked.
     template <class To, class From>
-    EIGEN_STRONG_INLINE void copy(To* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
+    EIGEN_ALWAYS_INLINE void copy(To* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
         constexpr index_t lanes = packet<T>::lanes;
         index_t i = 0;
         if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};

@@ -22,22 +22,22 @@ struct half_lanes {
     typedef Float floats __attribute__((vector_size(sizeof(Float) * Lanes)));
 
     template <class H>
-    EIGEN_STRONG_INLINE static words load(H const* p) noexcept {
+    EIGEN_ALWAYS_INLINE static words load(H const* p) noexcept {
         shorts some;
         std::memcpy(&some, p, sizeof some);
         return float_bits_of(__builtin_convertvector(some, words), H());
     }
 
     template <class H>
-    EIGEN_STRONG_INLINE static void store(H* p, words x) noexcept {
+    EIGEN_ALWAYS_INLINE static void store(H* p, words x) noexcept {
         shorts const some = __builtin_convertvector(half_bits_of(x, H()), shorts);
         std::memcpy(static_cast<void*>(p), &some, sizeof some);
     }
 
 private:
-    EIGEN_STRONG_INLINE static words float_bits_of(words h, bfloat16) noexcept { return h << 16; }
+    EIGEN_ALWAYS_INLINE static words float_bits_of(words h, bfloat16) noexcept { return h << 16; }
 
-    EIGEN_STRONG_INLINE static words float_bits_of(words h, half) noexcept {
+    EIGEN_ALWAYS_INLINE static words float_bits_of(words h, half) noexcept {
         words const m = h & 0x7fff, normal = (m << 13) + 0x38000000;
         words const subnormal = (words)(__builtin_convertvector(m, floats) * 0x1p-24f);
         words const finite = m < 0x400 ? subnormal : normal;
@@ -45,12 +45,12 @@ private:
     }
 
     /// A NaN keeps its upper bits and becomes quiet.
-    EIGEN_STRONG_INLINE static words half_bits_of(words x, bfloat16) noexcept {
+    EIGEN_ALWAYS_INLINE static words half_bits_of(words x, bfloat16) noexcept {
         words const odd = (x >> 16) & 1;
         return ((x & 0x7fffffff) > 0x7f800000 ? x | 0x400000 : x + odd + 0x7fff) >> 16;
     }
 
-    EIGEN_STRONG_INLINE static words half_bits_of(words x, half) noexcept {
+    EIGEN_ALWAYS_INLINE static words half_bits_of(words x, half) noexcept {
         words const m = x & 0x7fffffff, odd = (m >> 13) & 1;
         words const normal = (m + odd + (0xfff - 0x38000000)) >> 13;
         words const subnormal = (words)((floats)m + 0.5f) - 0x3f000000;

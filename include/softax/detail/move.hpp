@@ -6,7 +6,7 @@ SOFTAX_KERNELS_BEGIN
 
 /// y[0, n) = x[0, n).
 template <class To, class From>
-EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) noexcept {
+EIGEN_ALWAYS_INLINE void move_run(To* y, From const* x, index_t n, reach next) noexcept {
     index_t i = 0;
     if constexpr (std::same_as<To, From> && std::floating_point<To>) {
         if (next.x == 0 && next.y == 0) return void(std::copy_n(x, n, y));
@@ -28,7 +28,7 @@ EIGEN_STRONG_INLINE void move_run(To* y, From const* x, index_t n, reach next) n
 
 /// y[i] = x[2 i] for 0 <= i < n, masked likewise. Reads nothing behind the last of them.
 template <class T, class From, class Mask>
-EIGEN_STRONG_INLINE void move_every_second(T* y, From const* x, index_t n, Mask const& which,
+EIGEN_ALWAYS_INLINE void move_every_second(T* y, From const* x, index_t n, Mask const& which,
                                            bool const* where) noexcept {
     using P = packet<T>;
     index_t i = 0;

@@ -66,7 +66,7 @@ private:
         }
     }
 
-    EIGEN_STRONG_INLINE void transpose_square(index_t i, index_t j) const noexcept {
+    EIGEN_ALWAYS_INLINE void transpose_square(index_t i, index_t j) const noexcept {
         using P = packet<moved_type>;
         bool const is_masked_first = which.row() == 1;
         P square[P::lanes];
@@ -130,12 +130,12 @@ private:
     static constexpr bool has_parts =
         is_number && has_parts_of<From> && has_parts_of<To> && packet<moved_type>::lanes >= 8;
 
-    EIGEN_STRONG_INLINE static packet<moved_type> loaded(From const* x) noexcept {
+    EIGEN_ALWAYS_INLINE static packet<moved_type> loaded(From const* x) noexcept {
         if constexpr (is_number) return load_as<moved_type>(x);
         if constexpr (!is_number) return load_bits(x);
     }
 
-    EIGEN_STRONG_INLINE static void keep(packet<moved_type> x, To* y) noexcept {
+    EIGEN_ALWAYS_INLINE static void keep(packet<moved_type> x, To* y) noexcept {
         if constexpr (is_number) x.store(y);
         if constexpr (!is_number) store_bits(x, y);
     }

@@ -50,11 +50,11 @@ struct finishing {
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
-EIGEN_STRONG_INLINE wide wide_of(double x) noexcept { return {x, 0}; }
-EIGEN_STRONG_INLINE wide wide_of(twofold x) noexcept { return {x.hi, x.lo}; }
+EIGEN_ALWAYS_INLINE wide wide_of(double x) noexcept { return {x, 0}; }
+EIGEN_ALWAYS_INLINE wide wide_of(twofold x) noexcept { return {x.hi, x.lo}; }
 
 template <class T>
-EIGEN_STRONG_INLINE sum_type<T> rounded(wide x) noexcept {
+EIGEN_ALWAYS_INLINE sum_type<T> rounded(wide x) noexcept {
     if constexpr (std::same_as<T, float>) {
         return x.hi + x.lo;
     } else {
@@ -62,15 +62,15 @@ EIGEN_STRONG_INLINE sum_type<T> rounded(wide x) noexcept {
     }
 }
 
-EIGEN_STRONG_INLINE wide operator-(wide a) noexcept { return {-a.hi, -a.lo}; }
-EIGEN_STRONG_INLINE wide operator-(wide a, wide b) noexcept { return a + -b; }
-EIGEN_STRONG_INLINE wide operator*(wide a, wide b) noexcept {
+EIGEN_ALWAYS_INLINE wide operator-(wide a) noexcept { return {-a.hi, -a.lo}; }
+EIGEN_ALWAYS_INLINE wide operator-(wide a, wide b) noexcept { return a + -b; }
+EIGEN_ALWAYS_INLINE wide operator*(wide a, wide b) noexcept {
     wide const p = two_product(a.hi, b.hi);
     return two_sum(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
 }
 /// a times a power of two.
-EIGEN_STRONG_INLINE wide scaled(wide a, double power) noexcept { return {a.hi * power, a.lo * power}; }
-EIGEN_STRONG_INLINE bool is_less(wide a, wide b) noexcept { return a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo); }
+EIGEN_ALWAYS_INLINE wide scaled(wide a, double power) noexcept { return {a.hi * power, a.lo * power}; }
+EIGEN_ALWAYS_INLINE bool is_less(wide a, wide b) noexcept { return a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo); }
 
 /// k ln 2, k being an integer below 2^16: the product with the upper part is exact.
 inline wide times_ln2(double k) noexcept {

@@ -22,14 +22,14 @@ struct outcome {
         return {scaling<T>::of(asked), packet<T>::set(T(0)), packet<T>::set(T(0))};
     }
 
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> x) const noexcept { return scale.log_softmax(x, m, minus_log); }
+    EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x) const noexcept { return scale.log_softmax(x, m, minus_log); }
 };
 
 template <class T>
 struct outcome<form::softmax, T> {
     quotient<T> by;
 
-    EIGEN_STRONG_INLINE static outcome of(log_terms<T> const& g, request<T> const&) noexcept {
+    EIGEN_ALWAYS_INLINE static outcome of(log_terms<T> const& g, request<T> const&) noexcept {
         return {quotient<T>::by(g.others)};
     }
 
@@ -38,7 +38,7 @@ struct outcome<form::softmax, T> {
     /// Of NaN and 0 as they are.
     static outcome of_special(request<T> const&) noexcept { return {{packet<T>::set(T(1)), packet<T>::set(T(0))}}; }
 
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
+    EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> e) const noexcept { return by(e); }
 };
 
 SOFTAX_KERNELS_END

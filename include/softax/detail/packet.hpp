@@ -49,15 +49,15 @@ struct packet {
 
     raw_type raw;
 
-    EIGEN_STRONG_INLINE static packet set(T x) noexcept { return {Eigen::internal::pset1<raw_type>(x)}; }
-    EIGEN_STRONG_INLINE static packet load(T const* p) noexcept { return {Eigen::internal::ploadu<raw_type>(p)}; }
-    EIGEN_STRONG_INLINE void store(T* p) const noexcept { Eigen::internal::pstoreu(p, raw); }
-    EIGEN_STRONG_INLINE T first() const noexcept { return Eigen::internal::pfirst(raw); }
+    EIGEN_ALWAYS_INLINE static packet set(T x) noexcept { return {Eigen::internal::pset1<raw_type>(x)}; }
+    EIGEN_ALWAYS_INLINE static packet load(T const* p) noexcept { return {Eigen::internal::ploadu<raw_type>(p)}; }
+    EIGEN_ALWAYS_INLINE void store(T* p) const noexcept { Eigen::internal::pstoreu(p, raw); }
+    EIGEN_ALWAYS_INLINE T first() const noexcept { return Eigen::internal::pfirst(raw); }
 
     /// Lanes of a half type, converted.
     template <class H>
         requires is_half_type<H>
-    EIGEN_STRONG_INLINE static packet load(H const* p) noexcept {
+    EIGEN_ALWAYS_INLINE static packet load(H const* p) noexcept {
 #ifdef SOFTAX_HAS_AVX512
         if constexpr (has_f16c<H, 64>)
             return {_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(p)))};
@@ -79,7 +79,7 @@ struct packet {
 
     template <class H>
         requires is_half_type<H>
-    EIGEN_STRONG_INLINE void store(H* p) const noexcept {
+    EIGEN_ALWAYS_INLINE void store(H* p) const noexcept {
 #ifdef SOFTAX_HAS_AVX512
         if constexpr (has_f16c<H, 64>)
             return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
@@ -103,7 +103,7 @@ struct packet {
     }
 
     /// The first live lanes from memory, 1 <= live <= lanes; the others are fill. Reads nothing else.
-    EIGEN_STRONG_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
+    EIGEN_ALWAYS_INLINE static packet load(T const* p, index_t live, T fill) noexcept {
         if (live == lanes) return load(p);
 #ifdef SOFTAX_HAS_AVX512
         if constexpr (is_long && sizeof(T) == 4)
@@ -126,7 +126,7 @@ struct packet {
     }
 
     /// 1 in the first live lanes, 0 in the others, 0 <= live <= lanes.
-    EIGEN_STRONG_INLINE static packet ones(index_t live) noexcept {
+    EIGEN_ALWAYS_INLINE static packet ones(index_t live) noexcept {
         static constexpr auto table = [] {
             std::array<T, 2 * lanes> t = {};
             for (index_t i = 0; i < lanes; ++i) t[static_cast<std::size_t>(i)] = T(1);
@@ -136,7 +136,7 @@ struct packet {
     }
 
     /// Writes the first live lanes and nothing else.
-    EIGEN_STRONG_INLINE void store(T* p, index_t live) const noexcept {
+    EIGEN_ALWAYS_INLINE void store(T* p, index_t live) const noexcept {
         if (live == lanes) return store(p);
 #ifdef SOFTAX_HAS_AVX512
         if constexpr (is_long && sizeof(T) == 4) return _mm512_mask_storeu_ps(p, bits_of<__mmask16>(live), raw);
@@ -153,28 +153,28 @@ struct packet {
         }
     }
 
-    friend EIGEN_STRONG_INLINE packet operator+(packet a, packet b) noexcept {
+    friend EIGEN_ALWAYS_INLINE packet operator+(packet a, packet b) noexcept {
         return {Eigen::internal::padd(a.raw, b.raw)};
     }
-    friend EIGEN_STRONG_INLINE packet operator-(packet a, packet b) noexcept {
+    friend EIGEN_ALWAYS_INLINE packet operator-(packet a, packet b) noexcept {
         return {Eigen::internal::psub(a.raw, b.raw)};
     }
-    friend EIGEN_STRONG_INLINE packet operator*(packet a, packet b) noexcept {
+    friend EIGEN_ALWAYS_INLINE packet operator*(packet a, packet b) noexcept {
         return {Eigen::internal::pmul(a.raw, b.raw)};
     }
-    friend EIGEN_STRONG_INLINE packet operator/(packet a, packet b) noexcept {
+    friend EIGEN_ALWAYS_INLINE packet operator/(packet a, packet b) noexcept {
         return {Eigen::internal::pdiv(a.raw, b.raw)};
     }
 
 private:
     static constexpr bool is_long = sizeof(raw_type) == 64;
     template <class Bits>
-    EIGEN_STRONG_INLINE static Bits bits_of(index_t live) noexcept {
+    EIGEN_ALWAYS_INLINE static Bits bits_of(index_t live) noexcept {
         return static_cast<Bits>((1u << live) - 1u);
     }
 #ifdef SOFTAX_HAS_MASKED_MEMORY
     static constexpr bool is_masked_in_memory = sizeof(raw_type) == 32;
-    EIGEN_STRONG_INLINE static __m256i mask_of(index_t live) noexcept {
+    EIGEN_ALWAYS_INLINE static __m256i mask_of(index_t live) noexcept {
         if constexpr (sizeof(T) == 4)
             return _mm256_castps_si256(_mm256_cmp_ps(ones(live).raw, _mm256_setzero_ps(), _CMP_GT_OQ));
         else
@@ -197,19 +197,19 @@ private:
 
 /// a * b + c, rounded once where packet::has_fma.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> madd(packet<T> a, packet<T> b, packet<T> c) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> madd(packet<T> a, packet<T> b, packet<T> c) noexcept {
     return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)};
 }
 
 /// The larger lane. Where a is NaN the result is NaN.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> max(packet<T> a, packet<T> b) noexcept {
     return {Eigen::internal::pmax(a.raw, b.raw)};
 }
 
 /// Lane j of row i <-> lane i of row j.
 template <class T>
-EIGEN_STRONG_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
+EIGEN_ALWAYS_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept {
     if constexpr (packet<T>::lanes > 1) {
         using raw_type = typename packet<T>::raw_type;
         struct : Eigen::internal::PacketBlock<raw_type, packet<T>::lanes> {
@@ -224,19 +224,19 @@ EIGEN_STRONG_INLINE void transpose(packet<T> (&rows)[packet<T>::lanes]) noexcept
 
 /// The largest lane; where one is NaN, any of them or NaN.
 template <class T>
-EIGEN_STRONG_INLINE T max_lane(packet<T> x) noexcept {
+EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
     return Eigen::internal::predux_max(x.raw);
 }
 
 /// x where a and b differ, else 0.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> zero_where_equal(packet<T> x, packet<T> a, packet<T> b) noexcept {
     return {Eigen::internal::pandnot(x.raw, Eigen::internal::pcmp_eq(a.raw, b.raw))};
 }
 
 /// m where abs(m) > limit, else 0; 0 where m is NaN.
 template <class T>
-EIGEN_STRONG_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> zero_unless_above(packet<T> m, packet<T> limit) noexcept {
     return {Eigen::internal::pand(m.raw, Eigen::internal::pcmp_lt(limit.raw, Eigen::internal::pabs(m.raw)))};
 }
 

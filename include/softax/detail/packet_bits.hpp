@@ -8,7 +8,7 @@ inline namespace SOFTAX_ISA {
 
 /// The lanes of x, added as a tree of halves.
 template <class T>
-EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
+EIGEN_ALWAYS_INLINE T sum_lane(packet<T> x) noexcept {
     alignas(64) T lane[packet<T>::lanes];
     x.store(lane);
     for (index_t half = packet<T>::lanes / 2; half > 0; half /= 2) {
@@ -19,7 +19,7 @@ EIGEN_STRONG_INLINE T sum_lane(packet<T> x) noexcept {
 
 /// a0 a2 ... b0 b2 ...
 template <class T>
-EIGEN_STRONG_INLINE packet<T> every_second(packet<T> a, packet<T> b) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> every_second(packet<T> a, packet<T> b) noexcept {
     alignas(64) T lane[2 * packet<T>::lanes];
     a.store(lane);
     b.store(lane + packet<T>::lanes);
@@ -29,7 +29,7 @@ EIGEN_STRONG_INLINE packet<T> every_second(packet<T> a, packet<T> b) noexcept {
 
 /// Keeps the optimizer from seeing through x. Only -ffast-math needs it: sums here must be done in the order written.
 template <class T>
-EIGEN_STRONG_INLINE T opaque(T x) noexcept {
+EIGEN_ALWAYS_INLINE T opaque(T x) noexcept {
 #if defined(__FAST_MATH__) && (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
     if constexpr (std::is_scalar_v<T>) {
         asm("" : "+x"(x));
@@ -43,7 +43,7 @@ EIGEN_STRONG_INLINE T opaque(T x) noexcept {
 /// The low bits of every lane, an integer that was added to 1.5 * 2^(digits - 1), moved to where the exponent is:
 /// 2^(integer - bias).
 template <class T>
-EIGEN_STRONG_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
+EIGEN_ALWAYS_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
     using bits_type = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     constexpr int shift = std::numeric_limits<T>::digits - 1;
     using raw_type = typename packet<T>::raw_type;

@@ -24,7 +24,7 @@ EIGEN_ALWAYS_INLINE void prefetch_to([[maybe_unused]] T* p) noexcept {
 
 /// Writes x to an aligned place, past the caches where the target can.
 template <class T>
-EIGEN_STRONG_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
+EIGEN_ALWAYS_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
     [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename packet<T>::raw_type);
 #if defined(__clang__)
     return __builtin_nontemporal_store(x.raw, reinterpret_cast<typename packet<T>::raw_type*>(p));
@@ -45,7 +45,7 @@ EIGEN_STRONG_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
 }
 
 /// Ends a sequence of store_past_caches(): what was written is seen before anything that is written later.
-EIGEN_STRONG_INLINE void end_streaming() noexcept {
+EIGEN_ALWAYS_INLINE void end_streaming() noexcept {
 #if defined(__SSE2__) && !defined(EIGEN_DONT_VECTORIZE)
     _mm_sfence();
 #endif

@@ -165,7 +165,7 @@ private:
     }
 
     template <form Form, way Way>
-    void take_logs(index_t n, index_t p, P m, pivot<T> const& at) noexcept {
+    void take_logs(index_t n, index_t p, P const& m, pivot<T> const& at) noexcept {
         lane_sum<T> others = {P::set(T(0)), P::set(T(0))};
         P equal = spare_, one = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {

@@ -17,7 +17,7 @@ struct wide {
 };
 
 /// a + b and what rounding took from it (Knuth).
-EIGEN_STRONG_INLINE wide two_sum(double a, double b) noexcept {
+EIGEN_ALWAYS_INLINE wide two_sum(double a, double b) noexcept {
     double const s = opaque(a + b), t = opaque(s - a);
     return {s, (a - opaque(s - t)) + (b - t)};
 }
@@ -36,7 +36,7 @@ EIGEN_ALWAYS_INLINE wide_lanes two_sum(packet<double> a, packet<double> b) noexc
 /// a * b and what rounding took from it.
 inline wide two_product(double a, double b) noexcept { return {a * b, std::fma(a, b, -(a * b))}; }
 
-EIGEN_STRONG_INLINE wide operator+(wide a, wide b) noexcept {
+EIGEN_ALWAYS_INLINE wide operator+(wide a, wide b) noexcept {
     wide const s = two_sum(a.hi, b.hi), low = {s.lo + (a.lo + b.lo), 0};
     double const hi = opaque(s.hi + low.hi);
     return {hi, low.hi - (hi - s.hi)};
@@ -53,7 +53,7 @@ struct lane_sum {
                              exp_constants<T>::bias + exp_constants<T>::exponent_bias + 1)
                          << (std::numeric_limits<T>::digits - 1));
 
-    EIGEN_STRONG_INLINE void add_below(packet<T> e) noexcept {
+    EIGEN_ALWAYS_INLINE void add_below(packet<T> e) noexcept {
         packet<T> const s = opaque(hi + e);
         lo = lo + (e - opaque(s - hi));
         hi = s;
@@ -61,7 +61,7 @@ struct lane_sum {
 
     /// Adds the exponential where x is not m. For sums whose terms have no known order of size, which start at 0 (Knuth);
     /// what rounding took from 1 + less_one is added too, since many equal terms would all err to one side.
-    EIGEN_STRONG_INLINE void add_unless_equal(reduced_exp<T> const& e, packet<T> x, packet<T> m) noexcept {
+    EIGEN_ALWAYS_INLINE void add_unless_equal(reduced_exp<T> const& e, packet<T> x, packet<T> m) noexcept {
         packet<T> const one = packet<T>::set(T(1)), sum = opaque(one + e.less_one);
         packet<T> const left = zero_where_equal(e.less_one - opaque(sum - one), x, m);
         packet<T> const term = zero_where_equal(sum * e.power, x, m);
@@ -73,20 +73,20 @@ struct lane_sum {
 
 /// sum += part, in double for float groups, in double-double for double groups.
 template <class T>
-EIGEN_STRONG_INLINE void add_total(wide& sum, wide const& part) noexcept {
+EIGEN_ALWAYS_INLINE void add_total(wide& sum, wide const& part) noexcept {
     sum = sizeof(T) == 4 ? wide{sum.hi + part.hi, 0} : sum + part;
 }
 
 /// The sum of one lane that started at start. The difference is exact; for float a double has room for both parts.
 template <class T>
-EIGEN_STRONG_INLINE wide lane_total(T hi, T lo, double start) noexcept {
+EIGEN_ALWAYS_INLINE wide lane_total(T hi, T lo, double start) noexcept {
     double const h = static_cast<double>(hi) - start, l = static_cast<double>(lo);
     return sizeof(T) == 4 ? wide{h + l, 0} : two_sum(h, l);
 }
 
 /// lane[0, Last) = the sums of 2 * Half lanes, as a tree.
 template <index_t Half, index_t Last = 1, class Total>
-EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
+EIGEN_ALWAYS_INLINE void add_halves(Total* lane) noexcept {
     if constexpr (Half >= Last) {
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < Half; ++l) lane[l] = lane[l] + lane[l + Half];
@@ -96,7 +96,7 @@ EIGEN_STRONG_INLINE void add_halves(Total* lane) noexcept {
 
 /// total[0, Last) = the sums of the lanes of one chunk of float, that started at start: a double has room for both parts of each.
 template <index_t Last>
-EIGEN_STRONG_INLINE void add_lanes(double* total, float const* hi, float const* lo, double start) noexcept {
+EIGEN_ALWAYS_INLINE void add_lanes(double* total, float const* hi, float const* lo, double start) noexcept {
     double lane[sum_lanes];
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
@@ -107,7 +107,7 @@ EIGEN_STRONG_INLINE void add_lanes(double* total, float const* hi, float const* 
 }
 
 /// All of them.
-EIGEN_STRONG_INLINE wide chunk_total(float const* hi, float const* lo, double start) noexcept {
+EIGEN_ALWAYS_INLINE wide chunk_total(float const* hi, float const* lo, double start) noexcept {
     double total;
     add_lanes<1>(&total, hi, lo, start);
     return {total, 0};
@@ -115,7 +115,7 @@ EIGEN_STRONG_INLINE wide chunk_total(float const* hi, float const* lo, double st
 
 /// Part 0 = the sum of 2 * Half parts, as a tree. Apart in memory, as vectors want them.
 template <index_t Half>
-EIGEN_STRONG_INLINE void add_wide_halves(double* hi, double* lo) noexcept {
+EIGEN_ALWAYS_INLINE void add_wide_halves(double* hi, double* lo) noexcept {
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < Half; ++l) {
         wide const both = wide{hi[l], lo[l]} + wide{hi[l + Half], lo[l + Half]};
@@ -125,7 +125,7 @@ EIGEN_STRONG_INLINE void add_wide_halves(double* hi, double* lo) noexcept {
     if constexpr (Half > 1) add_wide_halves<Half / 2>(hi, lo);
 }
 
-EIGEN_STRONG_INLINE wide chunk_total(double const* hi, double const* lo, double start) noexcept {
+EIGEN_ALWAYS_INLINE wide chunk_total(double const* hi, double const* lo, double start) noexcept {
     alignas(64) double h[sum_lanes], r[sum_lanes];
     SOFTAX_VECTORIZED
     for (index_t l = 0; l < sum_lanes; ++l) {
@@ -138,7 +138,7 @@ EIGEN_STRONG_INLINE wide chunk_total(double const* hi, double const* lo, double 
 }
 
 /// The same for rows that each have one chunk, lanes * packets of rows: the last halvings are done for a packet of them.
-EIGEN_STRONG_INLINE void row_totals(wide* total, float const* hi, float const* lo, index_t rows,
+EIGEN_ALWAYS_INLINE void row_totals(wide* total, float const* hi, float const* lo, index_t rows,
                                     double start) noexcept {
     using P = packet<double>;
     alignas(64) double lane[P::lanes * P::lanes];
@@ -157,7 +157,7 @@ EIGEN_STRONG_INLINE void row_totals(wide* total, float const* hi, float const* l
     }
 }
 
-EIGEN_STRONG_INLINE void row_totals(wide* total, double const* hi, double const* lo, index_t rows,
+EIGEN_ALWAYS_INLINE void row_totals(wide* total, double const* hi, double const* lo, index_t rows,
                                     double start) noexcept {
     for (index_t r = 0; r < rows; ++r) {
         total[r] = {0, 0};
@@ -172,18 +172,18 @@ struct quotient {
     packet<T> hi, lo;
 
     /// By a sum in two parts of the type itself.
-    EIGEN_STRONG_INLINE static quotient by(packet<T> sum, packet<T> low) noexcept {
+    EIGEN_ALWAYS_INLINE static quotient by(packet<T> sum, packet<T> low) noexcept {
         if constexpr (!packet<T>::has_fma) return {sum, low};
         packet<T> const one = packet<T>::set(T(1)), h = one / sum, minus = packet<T>::set(T(0)) - h;
         return {h, h * madd(minus, low, madd(minus, sum, one))};
     }
 
-    EIGEN_STRONG_INLINE static quotient by(wide sum) noexcept {
+    EIGEN_ALWAYS_INLINE static quotient by(wide sum) noexcept {
         T const h = static_cast<T>(sum.hi);
         return by(packet<T>::set(h), packet<T>::set(static_cast<T>((sum.hi - static_cast<double>(h)) + sum.lo)));
     }
 
-    EIGEN_STRONG_INLINE packet<T> operator()(packet<T> e) const noexcept {
+    EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> e) const noexcept {
         if constexpr (packet<T>::has_fma) {
             return madd(e, hi, e * lo);
         } else {
