@@ -4,6 +4,7 @@
 #include "catch.hpp"
 #include "family.hpp"
 #include "random.hpp"
+#include "registers.hpp"
 
 #include <bit>
 #include <vector>
@@ -569,6 +570,29 @@ TEMPLATE_TEST_CASE("ordinary numbers raise no floating-point exception", "[cross
                 CAPTURE(softax::detail::text_of(shape), axis, smoothing);
                 CHECK(!family::is_raising(
                     [&] { softax::cross_entropy_with_gradient_into(gradient, x, targets, axis, o); }));
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("smoothed or masked, a call clears the upper halves of vector registers", "[cross_entropy]", float,
+                   double, half) {
+    for (index_list const& shape : std::vector<index_list>{{1, 1}, {1, 50}, {40, 7}, {3, 33}, {300, 5}, {70, 70}}) {
+        auto const x = random_logits<TestType>(shape, 1);
+        auto gradient = x;
+        array<bool> where(shape, true);
+        for (index_t i = 0; i < where.size(); i += 3) where.data()[i] = false;
+        for (index_t const axis : {0, 1}) {
+            auto const targets = random_targets<int>({shape[1 - axis]}, shape[axis], false);
+            for (double const smoothing : {0.0, 0.1}) {
+                for (bool const is_masked : {false, true}) {
+                    cross_entropy_options o = {.label_smoothing = smoothing};
+                    if (is_masked) o.where = view<bool const>(where);
+                    CAPTURE(softax::detail::text_of(shape), axis, smoothing, is_masked);
+                    CHECK(registers::stay_clear([&] { softax::cross_entropy(x, targets, axis, o); }));
+                    CHECK(registers::stay_clear(
+                        [&] { softax::cross_entropy_with_gradient_into(gradient, x, targets, axis, o); }));
+                }
             }
         }
     }

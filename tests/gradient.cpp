@@ -5,6 +5,7 @@
 #include "catch.hpp"
 #include "family.hpp"
 #include "random.hpp"
+#include "registers.hpp"
 
 #include <functional>
 #include <numeric>
@@ -633,6 +634,27 @@ TEMPLATE_TEST_CASE("ordinary numbers raise no floating-point exception", "[gradi
             CHECK(!family::is_raising([&] { softax::softmax_vjp(y, g, axis); }));
             CHECK(!family::is_raising([&] { softax::log_softmax_vjp(z, g, axis); }));
             CHECK(!family::is_raising([&] { softax::logsumexp_vjp(x, l, axis); }));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("masked or not, a derivative clears the upper halves of vector registers", "[gradient]", float,
+                   double, half) {
+    using T = TestType;
+    for (index_list const& shape : std::vector<index_list>{{1, 1}, {1, 50}, {40, 7}, {3, 33}, {300, 5}, {70, 70}}) {
+        auto const x = random_array<T>(shape, 1), g = random_array<T>(shape, 2);
+        auto const where = random_mask(shape, 3);
+        for (index_t const axis : {0, 1}) {
+            CAPTURE(softax::detail::text_of(shape), axis);
+            auto const l = softax::logsumexp(x, axis);
+            for (options const& o : {options{}, options{.where = view<bool const>(where)}}) {
+                for (function const f : functions) {
+                    CAPTURE(static_cast<int>(f));
+                    CHECK(registers::stay_clear([&] { run<T>(f, x, g, axis, o); }));
+                }
+                CHECK(registers::stay_clear([&] { softax::logsumexp_vjp(x, l, axis, o); }));
+                CHECK(registers::stay_clear([&] { softax::logsumexp_jvp(x, g, axis, o); }));
+            }
         }
     }
 }

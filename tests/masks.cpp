@@ -2,6 +2,7 @@
 // the mask is read (the sanitized build sees that, masks end where their memory ends) and nothing outside of out is written.
 #include "catch.hpp"
 #include "family.hpp"
+#include "registers.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -385,6 +386,23 @@ TEST_CASE("past the caches", "[masks]") {
             require_same<float>(expected, rows, text_of(f, n, scale, "rows", count));
             auto const y = run<float>(f, columns, 0, softax::options{.scale = scale, .where = where_columns});
             require_same<float>(expected, view(y).transpose(), text_of(f, n, scale, "columns", count));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("masked or not, a call clears the upper halves of vector registers", "[masks]", float, double,
+                   softax::half, std::int32_t) {
+    using T = TestType;
+    for (index_list const& shape : std::vector<index_list>{{1, 1}, {1, 50}, {40, 7}, {3, 33}, {300, 5}, {70, 70}}) {
+        auto const a = array<T>(shape, T(1));
+        array<bool> where(shape, true);
+        for (index_t i = 0; i < where.size(); i += 3) where.data()[i] = false;
+        for (index_t const axis : {0, 1}) {
+            for (form const f : forms) {
+                INFO(name_of(f) << ", shape " << softax::detail::text_of(shape) << ", axis " << axis);
+                CHECK(registers::stay_clear([&] { run<T>(f, a, axis); }));
+                CHECK(registers::stay_clear([&] { run<T>(f, a, axis, softax::options{.where = view(where)}); }));
+            }
         }
     }
 }

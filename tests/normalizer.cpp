@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "family.hpp"
+#include "registers.hpp"
 #include "said.hpp"
 
 #include <algorithm>
@@ -843,4 +844,23 @@ TEST_CASE("options that make no sense are refused before anything is pushed", "[
     auto q = array<float>::uninitialized({4, 3});
     auto const of_integers = softax::normalizers(i, -1);
     REQUIRE_FAILS(of_integers.softmax_into(q, i, -1), std::invalid_argument, "out has shape");
+}
+
+TEMPLATE_TEST_CASE("a push, a merge and a finish clear the upper halves of vector registers", "[normalizer]", float,
+                   double) {
+    auto const a = numbers<TestType>({5, 300});
+    auto p = a;
+    for (index_t const axis : {0, 1}) {
+        CAPTURE(axis);
+        CHECK(registers::stay_clear([&] { softax::normalizers(a, axis); }));
+        auto const n = softax::normalizers(a, axis);
+        CHECK(registers::stay_clear([&] { n.softmax_into(p, a, axis); }));
+        CHECK(registers::stay_clear([&] { n.log_softmax_into(p, a, axis); }));
+        CHECK(registers::stay_clear([&] { n.logsumexp(); }));
+    }
+    normalizer<TestType> one;
+    CHECK(registers::stay_clear([&] { one.push(TestType(2)); }));
+    CHECK(registers::stay_clear([&] { one.push(std::span(a.data(), 77)); }));
+    CHECK(registers::stay_clear([&] { one.merge(one); }));
+    CHECK(registers::stay_clear([&] { one.logsumexp(); }));
 }

@@ -149,6 +149,7 @@ private:
 /// The part-th of parts of all groups: the door to this instruction set.
 template <form Form, class In, class Out>
 void run_groups(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
+    door const held;
     if constexpr (Form == form::softmax && std::same_as<In, Out> && std::floating_point<In>) {
         if (plan::is_short_row(p, c)) {
             auto const asked = request<In>::of(c.scale, c.extra);

@@ -120,6 +120,7 @@ private:
 /// Blocks [first, last) of a call: the door to this instruction set.
 template <rule Rule, class Y, class G, class Out>
 void run_gradients(gradient_call<Y, G, Out> const& c, gradient_plan const& p, index_t first, index_t last) {
+    door const held;
     gradient_blocks<Rule, Y, G, Out>{c, p}(first, last);
 }
 
@@ -127,6 +128,7 @@ void run_gradients(gradient_call<Y, G, Out> const& c, gradient_plan const& p, in
 template <rule Rule, class Y, class G, class Out>
 void run_gradient_segment(gradient_call<Y, G, Out> const& c, gradient_plan const& p,
                           run_segment<compute_type<Y>> const& s) {
+    door const held;
     gradient_blocks<Rule, Y, G, Out>{c, p}(s);
 }
 

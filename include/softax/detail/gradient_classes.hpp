@@ -175,6 +175,7 @@ private:
 /// The groups [first, end): the door to this instruction set.
 template <class L>
 void run_classes(class_call<L> const& c, index_t first, index_t end) {
+    door const held;
     class_block<L> block(c);
     if (c.classes < class_block<L>::few) {
         few_classes<L> kernel(block);

@@ -125,6 +125,7 @@ private:
 /// Whether some of the probabilities x[0, n) are NaN: where their sum is.
 template <class T>
 bool run_nan_search(T const* x, index_t n) noexcept {
+    door const held;
     using P = packet<T>;
     P sum[] = {P::set(T(0)), P::set(T(0)), P::set(T(0)), P::set(T(0))};
     index_t i = 0;

@@ -126,6 +126,7 @@ private:
 /// A step for a segment: the door to this instruction set.
 template <form Form, class T>
 void run_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
+    door const held;
     row_segment<Form, T>{shared, part}(step);
 }
 

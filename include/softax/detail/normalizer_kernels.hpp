@@ -28,6 +28,7 @@ piece<T> sums_of(T const* x, index_t n, T m, request<T> const& asked) noexcept {
 /// leaves out, if there is one, is -inf on its way to y.
 template <class T>
 piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
+    door const held;
     auto asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
     if (where != nullptr) {
         auto const which = mask<T>::of({}, std::exchange(asked.factor, T(1)));
@@ -44,6 +45,7 @@ piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale)
 /// What one element x below the maximum m adds, to the bit as sums_of; both finite and abs(m) <= wide.
 template <class T>
 piece<T> run_term(T x, T m) noexcept {
+    door const held;
     using P = packet<T>;
     static auto const asked = request<T>::of(1, -std::numeric_limits<double>::infinity());
     auto const at = pivot<T>::of(m, asked);
@@ -57,6 +59,7 @@ piece<T> run_term(T x, T m) noexcept {
 /// y[0, n) of x[0, n), given the whole group; y may be x.
 template <form Form, way Way, class T>
 void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
+    door const held;
     using P = packet<T>;
     auto const asked = request<T>::of(f.scale, -std::numeric_limits<double>::infinity());
     auto const scale = scaling<T>::of(asked);

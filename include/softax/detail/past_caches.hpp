@@ -44,6 +44,11 @@ EIGEN_ALWAYS_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
     x.store(p);
 }
 
+/// Whoever lets kernels in holds one; see x86.hpp.
+struct door {
+    ~door() {}  // else it would be an unused variable
+};
+
 /// Ends a sequence of store_past_caches(): what was written is seen before anything that is written later.
 EIGEN_ALWAYS_INLINE void end_streaming() noexcept {
 #if defined(__SSE2__) && !defined(EIGEN_DONT_VECTORIZE)

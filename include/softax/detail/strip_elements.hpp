@@ -32,6 +32,9 @@ public:
     /// Element i of group j of x, or of what a mask makes of it, into [i][j]; 0 < live <= width groups.
     template <class Mask>
     EIGEN_ALWAYS_INLINE void load(lattice<T const> x, index_t n, index_t live, Mask const& which) noexcept {
+        if constexpr (!std::same_as<Mask, everything<T>>) {
+            if (n < few && is_dense(x, n) && is_dense(which, n)) return load_dense(x, n, live, which);
+        }
         if (x.column == 1 && which.column() == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
                 for (index_t p = 0; p < width; p += P::lanes) {
@@ -51,15 +54,6 @@ public:
                         P::load(e_[i] + p, some, e_[i][0]).store(e_[i] + p);
                 }
             }
-        } else if (!std::same_as<Mask, everything<T>> && n < few && is_dense(x, n) && is_dense(which, n)) {
-            // Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three, AVX-512), or of
-            // packet by packet (AVX2; five of double .85).
-            alignas(64) T masked[width * few];
-            for (index_t k = 0; k < n * live; k += P::lanes) {
-                index_t const some = std::min(n * live - k, P::lanes);
-                which(P::load(&x(k, 0), some, x(0, 0)), k, 0, some).store(masked + k);
-            }
-            load(lattice<T const>{masked, 1, n}, n, live, everything<T>{});
         } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes) {
             for (index_t j = 0; j < live; j += P::lanes) {
                 if (j + P::lanes <= live) {
@@ -132,6 +126,18 @@ private:
     template <class Mask>
     static bool is_dense(Mask const& which, index_t n) noexcept {
         return which.row() == 1 && which.column() == n;
+    }
+
+    /// Groups of few elements one after another are masked as they lie: .7 of the time of one by one (three, AVX-512), or of packet by
+    /// packet (AVX2; five of double .85).
+    EIGEN_ALWAYS_INLINE void load_dense(lattice<T const> const& x, index_t n, index_t live,
+                                        mask<T> const& which) noexcept {
+        alignas(64) T masked[width * few];
+        for (index_t k = 0; k < n * live; k += P::lanes) {
+            index_t const some = std::min(n * live - k, P::lanes);
+            which(P::load(&x(k, 0), some, x(0, 0)), k, 0, some).store(masked + k);
+        }
+        load(lattice<T const>{masked, 1, n}, n, live, everything<T>{});
     }
 
     /// One by one. Columns beyond the last repeat the first. Written out, masked groups of three take .83 of the time (AVX2).

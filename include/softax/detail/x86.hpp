@@ -214,6 +214,12 @@ EIGEN_ALWAYS_INLINE void store_past_caches(T* p, packet<T> x) noexcept {
 #endif
 }
 
+/// Whoever lets kernels in from outside of the region holds one: it clears the upper halves of vector registers, for which the SSE
+/// instructions outside would wait. Compilers do so themselves from -O2 on, and not where packets are passed by value.
+struct door {
+    EIGEN_ALWAYS_INLINE ~door() { _mm256_zeroupper(); }
+};
+
 /// Asks for the cache line at p, which need not exist.
 template <class T>
 EIGEN_ALWAYS_INLINE void prefetch(T const* p) noexcept {
