@@ -849,12 +849,14 @@ TEST_CASE("options that make no sense are refused before anything is pushed", "[
 TEMPLATE_TEST_CASE("a push, a merge and a finish clear the upper halves of vector registers", "[normalizer]", float,
                    double) {
     auto const a = numbers<TestType>({5, 300});
+    array<bool> const where({5, 300}, true);
     auto p = a;
     for (index_t const axis : {0, 1}) {
         CAPTURE(axis);
         CHECK(registers::stay_clear([&] { softax::normalizers(a, axis); }));
         auto const n = softax::normalizers(a, axis);
         CHECK(registers::stay_clear([&] { n.softmax_into(p, a, axis); }));
+        CHECK(registers::stay_clear([&] { n.softmax_into(p, a, axis, {.where = view<bool const>(where)}); }));
         CHECK(registers::stay_clear([&] { n.log_softmax_into(p, a, axis); }));
         CHECK(registers::stay_clear([&] { n.logsumexp(); }));
     }

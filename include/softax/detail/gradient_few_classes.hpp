@@ -59,13 +59,13 @@ private:
     }
 
     /// Whether all these maxima are small, and there is no scale.
-    bool is_plain(P m) const noexcept {
+    bool is_plain(P const& m) const noexcept {
         P const shift = pivot<T>::of(m, b_.asked).shift;
         return !b_.asked.is_scaled() && max_lane(shift * shift) == 0;
     }
 
     template <smoothing Smoothing, way Way>
-    class_sums<T> add_few(P m, index_t j) noexcept {
+    class_sums<T> add_few(P const& m, index_t j) noexcept {
         auto const at = pivot<T>::of(m, b_.asked);
         auto sums = class_sums<T>::zero();
         bool const is_kept = b_.c.gradient != nullptr;

@@ -114,7 +114,7 @@ struct logarithms {
     }
 
     /// All groups, from packets: their maxima, pivots, how many elements are the maximum, and the sum of the others.
-    void put(packet<T> most, pivot<T> const& at, packet<T> equal, lane_sum<T> const& sum) noexcept {
+    void put(packet<T> const& most, pivot<T> const& at, packet<T> const& equal, lane_sum<T> const& sum) noexcept {
         alignas(64) T of[3][lanes];
         most.store(m);
         at.shift.store(shift);

@@ -59,7 +59,6 @@ piece<T> run_term(T x, T m) noexcept {
 /// y[0, n) of x[0, n), given the whole group; y may be x.
 template <form Form, way Way, class T>
 void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
-    door const held;
     using P = packet<T>;
     auto const asked = request<T>::of(f.scale, -std::numeric_limits<double>::infinity());
     auto const scale = scaling<T>::of(asked);
@@ -82,6 +81,7 @@ void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
 /// if there is a mask.
 template <form Form, class T>
 void run_finish(T const* x, T* y, bool const* where, index_t n, finishing<T> const& f) noexcept {
+    door const held;
     bool const is_plain = static_cast<T>(f.scale) == T(1) && f.shift == T(0);
     is_plain ? run_finish<Form, way::plain>(x, y, n, f) : run_finish<Form, way::general>(x, y, n, f);
     if (where == nullptr) return;

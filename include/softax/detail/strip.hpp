@@ -30,7 +30,9 @@ private:
     EIGEN_DONT_INLINE static bool work(lattice<E const> x, lattice<E> y, extents const& size, request<T> const& asked,
                                        Mask const& which) noexcept {
         strip s(asked, size);
-        s.spares_ = Form == form::logsumexp || which.column() == 1 || size.n >= width / 4 || size.groups <= width;
+        // Many groups of few elements, of which many may be left nothing of: to mask all results again takes less.
+        bool const are_few = size.n >= width / 4 || size.groups <= width;
+        s.spares_ = Form == form::logsumexp || which.column() == 1 || are_few;
         for (index_t j = 0, live = 0; j < size.groups; j += live) {
             live = strip_elements<T>::template next_of<E>(size.groups - j);
             s.e_.load(x.from(j), size.n, live, which.from(j));
@@ -56,7 +58,7 @@ private:
         P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
-            // Groups that hold nothing above -inf end as NaN, but those of which the mask leaves nothing have one to divide by.
+            // Groups that hold nothing above -inf end as NaN, but those of which the mask leaves nothing get 1 for their sum.
             P const m = is_masked ? zero_where_equal(largest_of, largest_of, lowest) : largest_of;
             auto at = pivot<T>::of(m, asked_);
             if constexpr (is_masked) {
@@ -78,7 +80,7 @@ private:
     }
 
     /// 1 for those of some groups from p on, of the lowest maximum, of which the mask leaves something.
-    static P some_left(mask<T> const& which, P is_lowest, index_t n, index_t p, index_t some) noexcept {
+    static P some_left(mask<T> const& which, P const& is_lowest, index_t n, index_t p, index_t some) noexcept {
         if (which.column() == 1) {
             P any = P::set(T(0));
             auto const answers = mask<T>::of(which.where, T(1), T(0));
@@ -149,7 +151,7 @@ private:
         for (index_t i = 0; i < n; ++i) by(P::load(e_[i] + p)).store(e_[i] + p);
     }
 
-    void add_extras(lane_sum<T>& sum, P m, pivot<T> const& at) noexcept {
+    void add_extras(lane_sum<T>& sum, P const& m, pivot<T> const& at) noexcept {
         alignas(64) T of[3][P::lanes], extra[2][P::lanes];
         m.store(of[0]);
         at.shift.store(of[1]);
@@ -194,8 +196,8 @@ private:
 
     request<T> asked_;
     scaling<T> scale_;
-    P seen_ = P::set(T(0));  // NaN where a group was
-    bool spares_ = true;
+    P seen_ = P::set(T(0));   // NaN where a group was
+    bool spares_ = true;      // groups of which a mask leaves nothing are told from those left with nothing but -inf
     P spare_ = P::set(T(0));  // 1 for groups of which a mask leaves nothing
     strip_elements<T> e_;
 };
