@@ -4,13 +4,22 @@
 // of 50 elements took 1.9 times its time (AVX2).
 #pragma once
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#include <softax/index_list.hpp>
+
+#include <vector>
+
+// Not where the program is compiled for AVX as a whole: then no instruction is of SSE, and clearing is left to the compiler, which
+// does not clear below -O2.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX__)
+#define REGISTERS_ARE_ASKED 1
 #include <cpuid.h>
+#else
+#define REGISTERS_ARE_ASKED 0
 #endif
 
 namespace registers {
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if REGISTERS_ARE_ASKED
 /// The processor's own word for it: XINUSE has bit 2 for those of 256 bits, bit 6 for those of 512.
 __attribute__((noinline)) inline bool are_upper_halves_in_use() noexcept {
     unsigned low = 0, high = 0;
@@ -39,10 +48,13 @@ bool stay_clear(Call call) {
     static bool const are_seen = are_known();
     call();
     bool const are_clear = !are_seen || !are_upper_halves_in_use();
-#if defined(__x86_64__) && defined(__GNUC__)
+#if REGISTERS_ARE_ASKED
     if (!are_clear) asm volatile("vzeroupper");
 #endif
     return are_clear;
 }
+
+/// A shape for every kernel of rows and of columns: short groups, a row block, a lone row, panels.
+inline std::vector<softax::index_list> const shapes = {{1, 1}, {1, 50}, {40, 7}, {3, 33}, {300, 5}, {70, 70}};
 
 }  // namespace registers
