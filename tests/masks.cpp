@@ -207,7 +207,7 @@ TEMPLATE_TEST_CASE("broadcast along groups, along elements, over batches", "[mas
     std::mt19937 random(3);
     for (index_t const n : {3, 10, 40, 48, 65, 300}) {
         for (index_t const inner : {1, 2, 5, 16, 33, 300}) {
-            if (is_slow_build && n * inner > 20000) continue;
+            if (is_slow_build && n * inner > 10000) continue;
             auto const a = elements<T>(4 * inner, n, random);                        // the groups as rows
             auto const x = array<T>(view(a).reshape({4, inner, n}).moveaxis(2, 1));  // (4, n, inner)
             for (softax::index_list const& shape :
@@ -393,7 +393,7 @@ TEST_CASE("past the caches", "[masks]") {
 TEMPLATE_TEST_CASE("masked or not, a call clears the upper halves of vector registers", "[masks]", float, double,
                    softax::half, std::int32_t) {
     using T = TestType;
-    for (index_list const& shape : std::vector<index_list>{{1, 1}, {1, 50}, {40, 7}, {3, 33}, {300, 5}, {70, 70}}) {
+    for (index_list const& shape : registers::shapes) {
         auto const a = array<T>(shape, T(1));
         array<bool> where(shape, true);
         for (index_t i = 0; i < where.size(); i += 3) where.data()[i] = false;

@@ -525,7 +525,8 @@ TEMPLATE_TEST_CASE("normalizers over every set of axes, of any strides", "[norma
     }
     for (softax::index_list const& shape : {softax::index_list{8200, 3}, {40, 4200}, {8195, 17}}) {
         auto const a = numbers<TestType>(shape);
-        for (unsigned reduced = 0; reduced < 4; ++reduced) check_axes<TestType>(a, reduced);
+        for (unsigned reduced = is_slow_build ? 1 : 0; reduced < (is_slow_build ? 3 : 4); ++reduced)
+            check_axes<TestType>(a, reduced);
     }
     CHECK(softax::normalizers(array<TestType>::scalar(TestType(2.0f))).logsumexp()() == 2);
 }
@@ -757,7 +758,7 @@ TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[normalizer]", 
             auto const a = numbers_under<In>(mask, shape, random);
             for (unsigned const reduced : {0u, 1u, 2u, 4u, 6u, 7u}) {
                 if (reduced < 2 && how != masking::none) continue;
-                if (is_slow_build && (reduced == 0 || how == masking::full)) continue;
+                if (is_slow_build && (reduced < 2 || how == masking::full)) continue;
                 INFO("shape " << softax::detail::text_of(shape) << ", axes " << reduced << ", masking " << int(how));
                 auto const over = said::axes_of(reduced);
                 softax::options o = {.scale = 0.7, .extra = 0.25};
