@@ -91,13 +91,14 @@ private:
             is_lowest = any;
             return;
         }
-        alignas(64) T left[P::lanes];
-        is_lowest.store(left);
-        std::fill(left + some, left + P::lanes, T(0));  // no groups
+        alignas(64) T lowest[P::lanes];
+        is_lowest.store(lowest);
+        // A packet that is read right after lanes of it are written waits for them, so they are added.
+        is_lowest = P::set(T(0));
         for (index_t k = 0; k < some; ++k) {
-            if (left[k] != 0) left[k] = static_cast<T>(has_left(&which.where(0, p + k), which.row(), n));
+            if (lowest[k] > 0 && has_left(&which.where(0, p + k), which.row(), n))
+                is_lowest = is_lowest + (P::ones(k + 1) - P::ones(k));
         }
-        is_lowest = P::load(left);
     }
 
     /// Whether one of n answers, a stride apart, is true.
