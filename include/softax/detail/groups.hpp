@@ -22,6 +22,12 @@ struct extents {
 /// How far ahead runs of elements are asked for: what comes after one is often the next, and in memory.
 inline constexpr index_t run_ahead = 2048;
 
+/// Asks for all cache lines of p[0, N).
+template <index_t N, class T>
+EIGEN_ALWAYS_INLINE void prefetch_run(T const* p) noexcept {
+    for (index_t i = 0; i < N; i += 64 / static_cast<index_t>(sizeof(T))) prefetch(p + i);
+}
+
 /// How far the memory is that is moved next; 0 where it may be in cache.
 struct reach {
     index_t x = 0, y = 0, where = 0;

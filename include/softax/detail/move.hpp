@@ -33,7 +33,7 @@ EIGEN_ALWAYS_INLINE void move_every_second(T* y, From const* x, index_t n, Mask 
     using P = packet<T>;
     index_t i = 0;
     for (; i + P::lanes < n; i += P::lanes) {
-        prefetch(x + 2 * i + run_ahead);
+        prefetch_run<2 * P::lanes>(x + 2 * i + run_ahead);
         index_t const a = 2 * i, b = a + P::lanes;
         every_second(which(load_as<T>(x + a), which.answers(where, a), P::lanes),
                      which(load_as<T>(x + b), which.answers(where, b), P::lanes))

@@ -32,9 +32,8 @@ public:
         bool const is_folded =
             x.row == columns && (y.row == columns || Form == form::logsumexp) && (!which || which.row() == columns);
         n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1;
-        flat_ = columns * fold_;
-        padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
-        is_streamed_ = size.are_streamed;
+        flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
+        is_streamed_ = size.are_streamed, is_large_ = size.are_large;
         x.row *= fold_, y.row *= fold_;
         rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
         if constexpr (std::same_as<E, T>) e = scratch_.data == nullptr ? y : e;
@@ -156,6 +155,7 @@ private:
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < count; ++i, x.step(place, step), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
+            if (Source::is_masked && is_large_) x.ask_for(place, 1);
             P const value = x(place, at.lanes);
             auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {
@@ -239,7 +239,7 @@ private:
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
     index_t y_ahead_ = 0;  // how far ahead memory is asked for to write there
-    bool has_nan_ = false, is_streamed_ = false;
+    bool has_nan_ = false, is_streamed_ = false, is_large_ = false;
     rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
     pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative

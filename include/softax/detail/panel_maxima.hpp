@@ -29,9 +29,10 @@ public:
         // Halves of folded rows are read in whole packets.
         fill_run(m_, s_.fold > 1 ? Width : (s_.flat + P::lanes - 1) / P::lanes * P::lanes, lowest);
         index_t const rows = n_ / s_.fold, rest = n_ % s_.fold * s_.columns;
-        // Rows a page apart, of elements and of a mask, push each other out of cache if there are many.
+        // Rows a page apart, of elements and of what is kept of them, push each other out of cache if there are many.
         bool const are_several = Source::is_masked || !std::same_as<typename Source::element, T>;
-        index_t const some = are_several && is_large_ ? 4 : 8;
+        index_t const apart = x.x.row * static_cast<index_t>(sizeof(typename Source::element));
+        index_t const some = are_several && is_large_ && apart % 4096 == 0 ? 4 : 8;
         for (index_t i = 0; i < rows; i += some) find(x, i, std::min(rows - i, some), s_.flat);
         if (rest > 0) find(x, rows, 1, rest);
         for (index_t half = s_.flat / 2; half >= s_.columns; half /= 2) {
@@ -90,7 +91,7 @@ private:
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
             if constexpr (IsLarge) {
-                x.ask_for(place, 8, column);
+                x.ask_for(place, 8);
                 if constexpr (Source::is_masked) spoilt = x.spoilt(spoilt, place, lanes);
             }
             largest = max(largest, x(place, lanes));

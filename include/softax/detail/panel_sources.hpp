@@ -51,12 +51,10 @@ struct masked_rows {
         if constexpr (is_masked) p.where += rows * which.row();
     }
 
-    /// Asks for what is some rows ahead.
-    EIGEN_ALWAYS_INLINE void ask_for(place const& p, index_t rows, index_t j) const noexcept {
+    /// Asks for what is some rows ahead; of a mask for every packet, since nobody knows where its cache lines begin.
+    EIGEN_ALWAYS_INLINE void ask_for(place const& p, index_t rows) const noexcept {
         prefetch(p.x + rows * x.row);
-        if constexpr (is_masked) {
-            if (j % 64 == 0) prefetch(p.where + rows * which.row());
-        }
+        if constexpr (is_masked) prefetch(p.where + rows * which.row());
     }
 
     /// sum, but NaN where an element, left or not, is not finite.

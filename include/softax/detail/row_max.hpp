@@ -71,7 +71,7 @@ T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where
     P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
     index_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-        prefetch(x + i + run_ahead);
+        prefetch_run<2 * lanes>(x + i + run_ahead);
         if constexpr (std::same_as<Mask, mask<T>>) prefetch(where + i + run_ahead);
         P const a = which(P::load(x + i), which.answers(where, i), lanes);
         P const b = which(P::load(x + i + lanes), which.answers(where, i + lanes), lanes);
@@ -95,7 +95,7 @@ T masked_max(E const* x, index_t n, mask<T> const& which, bool const* where, rea
     P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
     index_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-        prefetch(x + i + next.x);
+        prefetch_run<2 * lanes>(x + i + next.x);
         prefetch(where + i + next.where);
         m0 = max(m0, which(P::load(x + i), where + i));
         m1 = max(m1, which(P::load(x + i + lanes), where + i + lanes));

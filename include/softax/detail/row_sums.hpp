@@ -70,6 +70,9 @@ class row_sums {
     static constexpr bool is_finishing = finishes_last(Beside), masks_last = masks_last_row<Form>(Beside);
     static constexpr bool is_alone = Beside == beside::nothing || Beside == beside::own_masked;
     static constexpr bool takes_next = !is_alone && Beside != beside::later;
+    /// Whether caches may not keep the row: forms other than softmax are masked as they are read where that is so.
+    static constexpr bool asks_for_own =
+        Beside == beside::own_masked || (reads_masked(Beside) && Form != form::softmax);
 
 public:
     /// Where a lane starts.
@@ -100,21 +103,19 @@ public:
         index_t const end = i + n;
         for (; i + step <= end; i += step) {
             if constexpr (Beside == beside::later) {
-                ask_for(others_.next + i);
+                prefetch_run<step>(others_.next + i);
                 ask_for_room(others_.last_y + i);
-            } else if constexpr (Beside == beside::own_masked) {
-                ask_for(x + i + distance);
-                prefetch(others_.which.where.data + i + distance);
             } else if constexpr (!is_alone) {
-                // Where something will be written: exponentials, or results if exponentials wait in a scratch and results do not
-                // go past the caches.
+                // What will be written: exponentials, or where these wait in a scratch results, unless past the caches.
                 constexpr bool is_waiting = moves_next(Beside);
-                ask_for(others_.next + i + distance);
+                prefetch_run<step>(others_.next + i + distance);
                 if constexpr (!is_waiting) ask_for_room(e + i + distance);
                 if (is_waiting && is_finishing && !others_.is_streamed) ask_for_room(others_.last_y + i + distance);
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
+            if constexpr (asks_for_own) ask_for(x + i, others_.which.where.data + i);
+            if constexpr (asks_for_own && is_finishing) ask_for(others_.last + i, others_.last_where + i);
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
         for (; i + sum_lanes <= end; i += sum_lanes) add_packets<1>(x, e, i, packets, r);
@@ -142,8 +143,9 @@ private:
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    EIGEN_ALWAYS_INLINE static void ask_for(auto const* x) noexcept {
-        for (index_t l = 0; l < step; l += line) prefetch(x + l);
+    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, bool const* where) noexcept {
+        prefetch_run<step>(x + distance);
+        prefetch(where + distance);
     }
     EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {
         for (index_t l = 0; l < step && Form == form::softmax; l += line) prefetch_to(y + l);
