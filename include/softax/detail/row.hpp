@@ -101,6 +101,11 @@ private:
         using enum beside;
         if (mask_) others_.which = which.from(1);
         if constexpr (Form == form::logsumexp) {
+            if (is_left_out_ && rows == 1) {
+                *y.data = converted<E>(std::numeric_limits<T>::quiet_NaN());
+                has_nan_ = true;
+                return 1;
+            }
             if (masks_own()) {
                 others_.which = which;
                 return rows == 1 ? add<own_masked>(x, y, which, 1) : add<own_and_next_masked>(x, y, which, rows - 1);
