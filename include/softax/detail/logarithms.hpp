@@ -57,6 +57,7 @@ EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<doub
     if constexpr (sizeof(T) == 4) {
         D const less = d + low, z = less / (two + less), z2 = z * z;
         D series = D::set(2.0 / 11);
+        SOFTAX_UNROLLED
         for (double const next : {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2.0}) series = madd(series, z2, D::set(next));
         return {madd(exponent, D::set(0x1.62e42fefa39efp-1), series * z), D::set(0)};
     } else {
@@ -64,6 +65,7 @@ EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<doub
         // error (Remez), 2^-58.8 of the logarithm.
         D const z = d / (two + d), z2 = z * z, half = D::set(0.5) * (d * d);
         D r = D::set(0x1.2de42cbd4a724p-3);
+        SOFTAX_UNROLLED
         for (double const next : {0x1.39c0a38656268p-3, 0x1.7464f20a941cfp-3, 0x1.c71c58fd0f130p-3,
                                   0x1.249249386b8a5p-2, 0x1.999999998c18bp-2, 0x1.5555555555567p-1}) {
             r = madd(r, z2, D::set(next));
