@@ -52,6 +52,7 @@ struct rows_beside {
     E* last_y;
     outcome<Form, T> result;
     bool is_streamed;  // results are written past the caches
+    bool is_long;      // no second-level cache keeps a row
 
     /// Results of the last row, made from its elements from i on.
     template <bool IsMasked>
@@ -70,9 +71,6 @@ class row_sums {
     static constexpr bool is_finishing = finishes_last(Beside), masks_last = masks_last_row<Form>(Beside);
     static constexpr bool is_alone = Beside == beside::nothing || Beside == beside::own_masked;
     static constexpr bool takes_next = !is_alone && Beside != beside::later;
-    /// Whether caches may not keep the row: forms other than softmax are masked as they are read where that is so.
-    static constexpr bool asks_for_own =
-        Beside == beside::own_masked || (reads_masked(Beside) && Form != form::softmax);
 
 public:
     /// Where a lane starts.
@@ -114,8 +112,10 @@ public:
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
-            if constexpr (asks_for_own) ask_for(x + i, others_.which.where.data + i);
-            if constexpr (asks_for_own && is_finishing) ask_for(others_.last + i, others_.last_where + i);
+            if (Beside != beside::later && others_.is_long) {
+                ask_for<reads_masked(Beside)>(x + i, others_.which.where.data + i);
+                if constexpr (is_finishing) ask_for<masks_last>(others_.last + i, others_.last_where + i);
+            }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
         for (; i + sum_lanes <= end; i += sum_lanes) add_packets<1>(x, e, i, packets, r);
@@ -143,9 +143,10 @@ private:
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, bool const* where) noexcept {
+    template <bool IsMasked>
+    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, [[maybe_unused]] bool const* where) noexcept {
         prefetch_run<step>(x + distance);
-        prefetch(where + distance);
+        if constexpr (IsMasked) prefetch(where + distance);
     }
     EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {
         for (index_t l = 0; l < step && Form == form::softmax; l += line) prefetch_to(y + l);

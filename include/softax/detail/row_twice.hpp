@@ -73,7 +73,7 @@ private:
         constexpr bool is_masked = std::same_as<Mask, mask<T>>;
         alignas(64) T e[chunk];
         rows_beside<Form, T> ahead = {};
-        ahead.last_y = e;
+        ahead.last_y = e, ahead.is_long = true;
         row_sums<Form, Way, is_masked ? beside::own_masked : beside::later, T> sums(m, asked, ahead);
         for (index_t i = 0; i < n; i += chunk) {
             if constexpr (is_masked) ahead.which = which.rows(i, 1);
