@@ -58,7 +58,9 @@ private:
     gradient_tile<A, B, C, T> tile_of(A const* y, B const* g, C* out, group_block const& b) noexcept {
         index_t const n = p_.groups.count, groups = b.groups();
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
-        index_t const ahead = c_.where ? ahead_under_mask(p_.size) : 0;
+        // What goes with a softmax just made, logsumexp's, is in cache.
+        bool const is_far = !p_.is_row && has_sum(Rule) && has_result(Rule);
+        index_t const ahead = c_.where || is_far ? ahead_of(p_.size) : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
         T* const sums = c_.sums ? c_.sums + b.first : nullptr;
         gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums, n,          groups,

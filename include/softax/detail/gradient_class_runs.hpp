@@ -9,7 +9,7 @@ class class_runs {
 
 public:
     explicit class_runs(class_block<L>& b) noexcept : b_(b), n_(b.c.classes), which_(mask<T>::of({}, b.factor)) {
-        next_.x = next_.where = ahead_under_mask(n_ * b.c.groups.outer.count() * b.c.groups.inner.extent);
+        next_.x = next_.where = ahead_of(n_ * b.c.groups.outer.count() * b.c.groups.inner.extent);
     }
 
     /// Those of group j, to whose maximum it goes, where the run has been brought to x.

@@ -46,7 +46,11 @@ private:
     EIGEN_ALWAYS_INLINE static void finish_row(elements const& e, index_t i, index_t count, T const* sums) noexcept {
         index_t const at = i * e.tile.row, to = i * e.tile.out_row, w = i * e.tile.where_row;
         index_t const whole = count / P::lanes * P::lanes, rest = count - whole;
-        for (index_t j = 0; j < whole; j += P::lanes) e.finish(at + j, to + j, w + j, P::lanes, P::load(sums + j));
+        for (index_t j = 0; j < whole; j += P::lanes) {
+            if (e.tile.ahead > 0)
+                e.template ask_for<P::lanes, true>(at + 2 * e.tile.row + j, w + 2 * e.tile.where_row + j);
+            e.finish(at + j, to + j, w + j, P::lanes, P::load(sums + j));
+        }
         if (rest > 0) e.finish(at + whole, to + whole, w + whole, rest, P::load(sums + whole, rest, T(0)));
     }
 
@@ -136,6 +140,9 @@ private:
     EIGEN_ALWAYS_INLINE static void add_packet(elements const& e, stretch const& of, index_t n, T* lane) noexcept {
         P s = Begin == begin::lane ? P::load(lane) : P::set(T(0));
         for (index_t i = of.first; i < of.end; i += lanes) {
+            if (e.tile.ahead > 0)  // rows of the next lane
+                e.template ask_for<P::lanes, false>((i + 1) * e.tile.row + of.column,
+                                                    (i + 1) * e.tile.where_row + of.column);
             s = e.add(s, i * e.tile.row + of.column, i * e.tile.where_row + of.column, n);
         }
         s.store(lane);

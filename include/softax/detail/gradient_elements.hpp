@@ -91,15 +91,13 @@ public:
         return weighed(formula.result(y, g, s), w, n, P::set(T(0)));
     }
 
-    /// Asks for what a sum needs of n elements, and what the mask says of them, ahead of time; not for what it does not: log_softmax_vjp
-    /// takes 1.4 times an unmasked call then rather than 1.2.
-    EIGEN_ALWAYS_INLINE void ask_for(index_t at, index_t w, index_t n) const noexcept {
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(Y));
-        for (index_t i = at + tile.ahead; i < at + tile.ahead + n; i += line) {
-            if constexpr (Rule != rule::log_softmax_vjp) prefetch(tile.y + i);
-            prefetch(tile.g + i);
-        }
-        if constexpr (Weights == weights::given) prefetch(tile.where + w + tile.ahead);
+    /// Asks for what N elements need for their results, or for a sum, and what the mask says of them; not for what they do not:
+    /// log_softmax_vjp takes 1.4 times an unmasked call then rather than 1.2.
+    template <index_t N, bool IsResult>
+    EIGEN_ALWAYS_INLINE void ask_for(index_t at, index_t w) const noexcept {
+        if constexpr (IsResult || Rule != rule::log_softmax_vjp) prefetch_run<N>(tile.y + at);
+        if constexpr (has_sum(Rule)) prefetch_run<N>(tile.g + at);
+        if constexpr (Weights == weights::given) prefetch(tile.where + w);
     }
 
     EIGEN_ALWAYS_INLINE P add(P s, index_t at, index_t w, index_t n) const noexcept {

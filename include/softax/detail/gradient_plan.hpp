@@ -72,8 +72,9 @@ template <class T>
 inline constexpr index_t gradient_lane_elements = 32768 / static_cast<index_t>(sizeof(T));
 inline constexpr index_t gradient_most_columns = 512;
 
-/// How far ahead memory is asked for under a mask, which makes one stream more than the caches follow by themselves; 0 if not.
-constexpr index_t ahead_under_mask(index_t size) noexcept { return size >= index_t{1} << 21 ? 1024 : 0; }
+/// How far ahead memory is asked for of a mask, which makes one stream more than the caches follow by themselves, and of rows of
+/// columns, which they do not follow at all: log_softmax_vjp of (4096,1024) over axis 0 takes .65 of the time (AVX-512); 0 if not.
+constexpr index_t ahead_of(index_t size) noexcept { return size >= index_t{1} << 21 ? 1024 : 0; }
 
 /// Elements [first, end) of run number run, which threads share: whole chunks of it, whose sums come first and results second.
 template <class T>
