@@ -113,8 +113,8 @@ public:
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
             if (Beside != beside::later && others_.is_long) {
-                ask_for<reads_masked(Beside)>(x + i, others_.which.where.data + i);
-                if constexpr (is_finishing) ask_for<masks_last>(others_.last + i, others_.last_where + i);
+                ask_for<reads_masked(Beside)>(x, others_.which.where.data, i + distance);
+                if constexpr (is_finishing) ask_for<masks_last>(others_.last, others_.last_where, i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
@@ -144,9 +144,9 @@ private:
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
     template <bool IsMasked>
-    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, [[maybe_unused]] bool const* where) noexcept {
-        prefetch_run<step>(x + distance);
-        if constexpr (IsMasked) prefetch(where + distance);
+    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, [[maybe_unused]] bool const* where, index_t i) noexcept {
+        prefetch_run<step>(x + i);
+        if constexpr (IsMasked) prefetch(where + i);
     }
     EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {
         for (index_t l = 0; l < step && Form == form::softmax; l += line) prefetch_to(y + l);
