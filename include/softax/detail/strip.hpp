@@ -66,7 +66,8 @@ private:
                 spare_ = P::set(T(0));
                 if (spares_ && max_lane(is_lowest) > 0) {
                     P left = is_lowest;
-                    keep_left(left, which, n, p, std::min(live - p, P::lanes));
+                    index_t const some = std::min(live - p, P::lanes);
+                    which.column() == 1 ? take_left(left, which, n, p, some) : keep_left(left, which, n, p, some);
                     spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
                 }
                 P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_lowest, P::set(T(0)));
@@ -80,17 +81,18 @@ private:
         }
     }
 
+    /// 1 for those of some groups from p on, side by side, of which the mask leaves something. In line: emptied groups of three take
+    /// .88 of the time.
+    EIGEN_ALWAYS_INLINE static void take_left(P& left, mask<T> const& which, index_t n, index_t p,
+                                              index_t some) noexcept {
+        left = P::set(T(0));
+        for (index_t i = 0; i < n; ++i) left = chosen(&which.where(i, p), some, P::set(T(1)), left);
+    }
+
     /// From 1 for some groups from p on, of the lowest maximum, to 1 for those of which the mask leaves something. Apart, since the
     /// registers it needs are not there: masked groups of two and three would take 1.15 times as long (AVX-512).
     EIGEN_DONT_INLINE static void keep_left(P& is_lowest, mask<T> const& which, index_t n, index_t p,
                                             index_t some) noexcept {
-        if (which.column() == 1) {
-            P any = P::set(T(0));
-            auto const answers = mask<T>::of(which.where, T(1), T(0));
-            for (index_t i = 0; i < n; ++i) any = max(any, answers(P::set(T(1)), i, p, some));
-            is_lowest = any;
-            return;
-        }
         alignas(64) T lowest[P::lanes];
         is_lowest.store(lowest);
         // A packet that is read right after lanes of it are written waits for them, so they are added.
