@@ -117,16 +117,16 @@ struct pivots {
 
     /// Fills the first n pivots, from maxima that become those beside the extra logit; whether the way is plain for all.
     bool take(index_t n, request<T> const& asked) noexcept {
-        P const extra = P::set(asked.extra_over_mantissa);
+        P const extra = P::set(asked.extra_over_mantissa), infinite = P::set(std::numeric_limits<T>::infinity());
         P any = P::set(T(0));
         for (index_t j = 0; j < n; j += P::lanes) {
             P const most = max(P::load(m + j), extra);
             most.store(m + j);
             auto const at = pivot<T>::of(most, asked);
-            at.shift.store(shift + j);
-            at.floor.store(floor + j);
-            at.magic.store(magic + j);
-            any = max(any, at.shift * at.shift);
+            at.shift.store(shift + j), at.floor.store(floor + j), at.magic.store(magic + j);
+            // A group whose maximum is infinite is NaN either way: empty ones beside others cost these nothing.
+            P const far = max(at.shift, P::set(T(0)) - at.shift);
+            any = max(any, zero_where_equal(far, far, infinite));
         }
         return !asked.is_scaled() && max_lane(any) == 0;
     }
