@@ -62,12 +62,13 @@ private:
         }
         for (index_t j = 0; j < b_.live; j += P::lanes) {
             class_sums<T> sums[P::lanes];
-            // What is no group has a maximum too, so that nothing is divided by 0, which a program may have trapped.
-            for (class_sums<T>& some : sums) some = class_sums<T>::zero(), some.equal = P::ones(1);
-            for (index_t k = j; k < std::min(j + P::lanes, b_.live); ++k) {
-                sums[k - j] = is_staged_ ? sums_of_.template staged<Smoothing>(run_of(k), k)
-                                         : sums_of_.template as_read<Smoothing>(k);
+            index_t const groups = std::min(b_.live - j, P::lanes);
+            for (index_t k = 0; k < groups; ++k) {
+                sums[k] = is_staged_ ? sums_of_.template staged<Smoothing>(run_of(j + k), j + k)
+                                     : sums_of_.template as_read<Smoothing>(j + k);
             }
+            // What is no group has a maximum too, so that nothing is divided by 0, which a program may have trapped.
+            for (index_t k = groups; k < P::lanes; ++k) sums[k] = class_sums<T>::zero(), sums[k].equal = P::ones(1);
             b_.ends.finish(class_sums<T>::template folded<Smoothing>(sums), j);
         }
     }
