@@ -369,8 +369,13 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
 TEST_CASE("past the caches", "[masks]") {
     if (is_slow_build) return;
     std::mt19937 random(5);
-    for (auto const& [count, n] :
-         {std::pair<index_t, index_t>{140000, 16}, {48000, 64}, {1024, 2100}, {4200, 1000}, {9, 40001}, {8, 1 << 19}}) {
+    for (auto const& [count, n] : {std::pair<index_t, index_t>{140000, 16},
+                                   {48000, 64},
+                                   {1024, 2100},
+                                   {4200, 1000},
+                                   {9, 40001},
+                                   {9, 70001},
+                                   {8, 1 << 19}}) {
         double const scale = n % 2 == 0 ? 1 : -0.7;
         auto const a = elements<float>(count, n, random, scale < 0 ? inf : -inf);
         auto where = some_of(count, n, random);
