@@ -66,8 +66,7 @@ private:
                     P y, g;
                     index_t const live = std::min(P::lanes, columns - p);
                     e.take(y, g, at + p, live);
-                    prefetch(t_.y + at + p + strip_width);
-                    prefetch(t_.g + at + p + strip_width);
+                    e.template ask_for<P::lanes, true>(at + p + strip_width, w + p + strip_width);
                     y.store(y_ + to + p);
                     g.store(g_ + to + p);
                     e.add(P::set(T(0)), y, g, w + p, live).store(lane_ + to + p);

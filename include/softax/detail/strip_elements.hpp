@@ -40,7 +40,7 @@ public:
                 for (index_t p = 0; p < width; p += P::lanes) {
                     which(P::load(&x(i, p)), i, p, P::lanes).store(e_[i] + p);
                 }
-                for (index_t p = 0; p < width; p += line) prefetch(&x(i, width + p));
+                prefetch_run<width>(&x(i, width));
                 which.ask_for(i, width);
             }
         } else if (x.column == 1 && which.column() == 1) {
@@ -101,7 +101,7 @@ public:
                 own.store(e_[i] + p);  // columns beyond the last repeat others
                 if (at < p) own.store(e_[i] + at);
             }
-            for (index_t p = 0; p < width; p += 2 * line) prefetch(&x(i, live + p));
+            prefetch_run<width>(&x(i, live));
             which.ask_for(i, live);
         }
     }
