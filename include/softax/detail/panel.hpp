@@ -31,9 +31,8 @@ public:
         index_t const columns = size.groups;
         bool const is_folded =
             x.row == columns && (y.row == columns || Form == form::logsumexp) && (!which || which.row() == columns);
-        n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1;
+        n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1, is_streamed_ = size.are_streamed;
         flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
-        is_streamed_ = size.are_streamed;
         // Caches follow folded rows, which are one run: (100,1000,8) over axis 1 takes .91 of the time under a mask.
         is_large_ = size.are_large && (fold_ == 1 || n_ * columns > index_t{1} << 17);
         x.row *= fold_, y.row *= fold_;
@@ -151,11 +150,12 @@ private:
         T* to = y.data + at.column;
         auto place = x.at(rows.first, at.column);
         index_t const count = rows.count, step = rows.step;
+        bool const is_asked_for = Source::is_masked && is_large_;
         bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
         SOFTAX_WRITTEN_OUT
         for (index_t i = 0; i < count; ++i, x.step(place, step), to += y.row) {
             if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
-            if (Source::is_masked && is_large_) x.ask_for(place, 1);
+            if (is_asked_for) x.ask_for(place, 1);
             P const value = x(place, at.lanes);
             auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
             if constexpr (Form == form::softmax) {

@@ -42,30 +42,51 @@ public:
 
     /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
     void spare_empty_columns(mask<T> const& which) noexcept {
-        if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
         // A maximum of -inf is that of nothing, but where an element is -inf.
         if (is_large_ && !is_nan(sum_lane(spoilt_))) return std::replace(m_, m_ + s_.columns, lowest, T(0));
-        constexpr index_t some = 8;
-        if (s_.columns < some) {
-            index_t left[some] = {};
-            count_left(left, which.where.data, {n_, 0, 0, which.row()}, {s_.columns, 0, 0, 1});
-            return spare(0, left, s_.columns);
+        if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
+        bool const* const where = which.where.data;
+        index_t const row = which.row(), columns = s_.columns;
+        // Short rows that follow one another are read some at a time.
+        index_t some = 1;
+        while (row == columns && some * columns < 64 && 16 * some <= n_) some *= 2;
+        index_t const rows = n_ / some;
+        unsigned char any[Width] = {};
+        take_any(any, where, some * row, rows, some * columns);
+        for (index_t k = columns; k < some * columns; k += columns) {
+            for (index_t j = 0; j < columns; ++j) any[j] |= any[k + j];
         }
-        for (index_t j = 0; j < s_.columns; ++j) {
-            if (m_[j] != lowest) continue;
-            index_t const first = std::min(j, s_.columns - some);
-            index_t left[some];
-            count_columns(left, which.where.data + first, which.row(), n_, 1);
-            spare(first, left, some);
-            j = first + some - 1;
+        take_any(any, where + rows * some * row, row, n_ - rows * some, columns);
+        for (index_t j = 0; j < columns; ++j) {
+            if (m_[j] == lowest && any[j] == 0) m_[j] = T(0);
         }
     }
 
 private:
-    void spare(index_t first, index_t const* left, index_t columns) noexcept {
-        for (index_t j = 0; j < columns; ++j) {
-            if (m_[first + j] == lowest && left[j] == 0) m_[first + j] = T(0);
+    /// any[0, columns) |= what a mask leaves of n rows.
+    static void take_any(unsigned char* any, bool const* where, index_t row, index_t n, index_t columns) noexcept {
+        index_t j = 0;
+        for (; j + 64 <= columns; j += 64) take_words<8>(any + j, where + j, row, n);
+        if (j + 32 <= columns) take_words<4>(any + j, where + j, row, n), j += 32;
+        if (j + 16 <= columns) take_words<2>(any + j, where + j, row, n), j += 16;
+        for (; j < columns && columns >= 8; j += 8) {
+            index_t const first = std::min(j, columns - 8);
+            take_words<1>(any + first, where + first, row, n);
         }
+        for (; j < columns; ++j) {
+            for (index_t i = 0; i < n; ++i) any[j] |= static_cast<unsigned char>(where[i * row + j]);
+        }
+    }
+
+    template <index_t Words>
+    static void take_words(unsigned char* any, bool const* where, index_t row, index_t n) noexcept {
+        std::uint64_t words[Words];
+        std::memcpy(words, any, sizeof words);
+        for (index_t i = 0; i < n; ++i) {
+            SOFTAX_VECTORIZED
+            for (index_t k = 0; k < Words; ++k) words[k] |= eight_answers(where + i * row + 8 * k);
+        }
+        std::memcpy(any, words, sizeof words);
     }
 
     template <class Source>
@@ -86,17 +107,25 @@ private:
     template <bool IsLarge, class Source>
     EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column,
                                   index_t lanes) noexcept {
-        P largest = P::load(m_ + column), spoilt = P::set(T(0));
+        P largest = P::load(m_ + column);
+        [[maybe_unused]] P spoilt = P::set(T(0));
         auto place = x.at(first, column);
-        SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
-            if constexpr (IsLarge) {
+        if constexpr (IsLarge && Source::is_masked) {
+            // Written out it would take more pointers than there are registers, and 1.1 times as long.
+            SOFTAX_VECTORIZED
+            for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
                 x.ask_for(place, 8);
-                if constexpr (Source::is_masked) spoilt = x.spoilt(spoilt, place, lanes);
+                spoilt = x.spoilt(spoilt, place, lanes);
+                largest = max(largest, x(place, lanes));
             }
-            largest = max(largest, x(place, lanes));
+            spoilt_ = spoilt_ + spoilt;
+        } else {
+            SOFTAX_WRITTEN_OUT
+            for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
+                if constexpr (IsLarge) x.ask_for(place, 8);
+                largest = max(largest, x(place, lanes));
+            }
         }
-        if constexpr (IsLarge && Source::is_masked) spoilt_ = spoilt_ + spoilt;
         largest.store(m_ + column, s_.fold > 1 ? lanes : P::lanes);
     }
 
