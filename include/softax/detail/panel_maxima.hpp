@@ -110,15 +110,17 @@ private:
         P largest = P::load(m_ + column);
         [[maybe_unused]] P spoilt = P::set(T(0));
         auto place = x.at(first, column);
-        if constexpr (IsLarge && Source::is_masked) {
-            // Written out it would take more pointers than there are registers, and 1.1 times as long.
+        constexpr bool spoils = IsLarge && Source::is_masked;
+        // Written out, some loops would take more pointers than there are registers, and 1.1 times as long.
+        constexpr bool is_converted = !std::same_as<typename Source::element, T> && sizeof(P) == 32;
+        if constexpr (spoils || (IsLarge && is_converted)) {
             SOFTAX_VECTORIZED
             for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
                 x.ask_for(place, 8);
-                spoilt = x.spoilt(spoilt, place, lanes);
+                if constexpr (spoils) spoilt = x.spoilt(spoilt, place, lanes);
                 largest = max(largest, x(place, lanes));
             }
-            spoilt_ = spoilt_ + spoilt;
+            if constexpr (spoils) spoilt_ = spoilt_ + spoilt;
         } else {
             SOFTAX_WRITTEN_OUT
             for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
