@@ -68,7 +68,7 @@ private:
                     P left = is_lowest;
                     index_t const some = std::min(live - p, P::lanes);
                     which.column() == 1 ? take_left(left, which, n, p, some) : keep_left(left, which, n, p, some);
-                    spare_ = is_lowest * (one - left), is_lowest = is_lowest * left;
+                    spare_ = is_lowest - left, is_lowest = left;
                 }
                 P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_lowest, P::set(T(0)));
                 at.floor = at.floor + nan, at.magic = at.magic + nan;
@@ -79,18 +79,23 @@ private:
                 finish_packet<Form, way::general>(n, p, m, at);
             }
         }
+        if constexpr (Form == form::softmax) return;
+        // Each takes long to come, so all are waited for at once.
+        for (index_t p = 0; p < live; p += P::lanes) logs_[p / P::lanes].take(P::lanes, asked_);
+        for (index_t p = 0; p < live; p += P::lanes) put_logs<Form>(n, p);
     }
 
-    /// 1 for those of some groups from p on, side by side, of which the mask leaves something. In line: emptied groups of three take
-    /// .88 of the time.
-    EIGEN_ALWAYS_INLINE static void take_left(P& left, mask<T> const& which, index_t n, index_t p,
+    /// From 1 for some groups from p on, of the lowest maximum, to 1 for those of which the mask leaves something; of groups side by
+    /// side. In line: emptied groups of three take .88 of the time.
+    EIGEN_ALWAYS_INLINE static void take_left(P& is_lowest, mask<T> const& which, index_t n, index_t p,
                                               index_t some) noexcept {
-        left = P::set(T(0));
-        for (index_t i = 0; i < n; ++i) left = chosen(&which.where(i, p), some, P::set(T(1)), left);
+        P left = P::set(T(0));
+        for (index_t i = 0; i < n; ++i) left = chosen(&which.where(i, p), some, is_lowest, left);
+        is_lowest = left;
     }
 
-    /// From 1 for some groups from p on, of the lowest maximum, to 1 for those of which the mask leaves something. Apart, since the
-    /// registers it needs are not there: masked groups of two and three would take 1.15 times as long (AVX-512).
+    /// The same of any. Apart, since the registers it needs are not there: masked groups of two and three would take 1.15 times as
+    /// long (AVX-512).
     EIGEN_DONT_INLINE static void keep_left(P& is_lowest, mask<T> const& which, index_t n, index_t p,
                                             index_t some) noexcept {
         alignas(64) T lowest[P::lanes];
@@ -132,7 +137,7 @@ private:
         if constexpr (Form == form::softmax) {
             divide<Way>(n, p, m, at);
         } else {
-            take_logs<Form, Way>(n, p, m, at);
+            add_others<Way>(n, p, m, at);
         }
     }
 
@@ -173,25 +178,29 @@ private:
         sum.lo = sum.lo + P::load(extra[1]);
     }
 
-    template <form Form, way Way>
-    void take_logs(index_t n, index_t p, P const& m, pivot<T> const& at) noexcept {
+    template <way Way>
+    EIGEN_ALWAYS_INLINE void add_others(index_t n, index_t p, P const& m, pivot<T> const& at) noexcept {
         lane_sum<T> others = {P::set(T(0)), P::set(T(0))};
-        P equal = spare_, one = P::set(T(1));
+        P differ = P::set(T(0)), one = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {
             P const x = P::load(e_[i] + p);
             others.add_unless_equal(reduced_exp<T>::template of<Way>(x, at, scale_), x, m);
-            equal = equal + (one - zero_where_equal(one, x, m));
+            differ = differ + zero_where_equal(one, x, m);
         }
+        logs_[p / P::lanes].put(m, at, P::set(static_cast<T>(n)) - differ + spare_, others);
+        spare_.store(spares_of_ + p);
+    }
+
+    template <form Form>
+    EIGEN_ALWAYS_INLINE void put_logs(index_t n, index_t p) noexcept {
         alignas(64) T result[P::lanes];
-        logarithms<T> logs;
-        logs.put(m, at, equal, others);
-        logs.take(P::lanes, asked_);
+        auto const& logs = logs_[p / P::lanes];
         Form == form::logsumexp ? logs.take_sums(result, asked_) : logs.take_negative(result);
-        P const log = P::load(result);
+        P const log = P::load(result), m = P::load(logs.m);
         seen_ = seen_ + log;
         if constexpr (Form == form::logsumexp) {
             P const lowest = P::set(-std::numeric_limits<T>::infinity()), zero = P::set(T(0));
-            (log + zero_where_equal(lowest, spare_, zero)).store(e_[0] + p);
+            (log + zero_where_equal(lowest, P::load(spares_of_ + p), zero)).store(e_[0] + p);
         } else {
             for (index_t i = 0; i < n; ++i) {
                 madd(P::load(e_[i] + p) - m, scale_.mantissa, log).store(e_[i] + p);
@@ -206,6 +215,8 @@ private:
     P seen_ = P::set(T(0));   // NaN where a group was
     bool spares_ = true;      // groups of which a mask leaves nothing are told from those left with nothing but -inf
     P spare_ = P::set(T(0));  // 1 for groups of which a mask leaves nothing
+    alignas(64) T spares_of_[width];
+    logarithms<T> logs_[width / P::lanes];
     strip_elements<T> e_;
 };
 
