@@ -398,7 +398,7 @@ TEST_CASE("ignored, infinite and missing", "[cross_entropy][values]") {
 }
 
 TEMPLATE_TEST_CASE("targets of any integer type and any strides", "[cross_entropy]", std::int8_t, std::uint8_t,
-                   std::int32_t, std::uint64_t, bool) {
+                   std::int32_t, index_t, std::uint64_t, bool) {
     using I = TestType;
     array<float> const x = {{1, 2}, {3, 5}, {0, 7}};
     array<I> const targets = {static_cast<I>(1), static_cast<I>(0), static_cast<I>(1)};
@@ -406,6 +406,35 @@ TEMPLATE_TEST_CASE("targets of any integer type and any strides", "[cross_entrop
     CHECK(softax::cross_entropy(x, targets)() == right);
     auto const reversed = view<I const>(targets).slice(0, {.step = -1});
     CHECK(softax::cross_entropy(view<float const>(x).slice(0, {.step = -1}), reversed)() == Approx(right));
+}
+
+TEST_CASE("targets that stay where they are are not changed", "[cross_entropy]") {
+    // The bug: targets of index_t were written to where some were ignored, or taken for classes that were not.
+    auto const x = random_logits<float>({7, 4}, 1);
+    array<index_t> const targets = {1, 3, 0, 1, 2, 3, 1}, marked = {-7, 3, 0, -7, 2, 3, -7};
+    array<int> const copied = {-7, 3, 0, -7, 2, 3, -7};
+    auto const kept = marked;
+    array<float> right(x.shape(), 7.0f), gradient(x.shape(), 7.0f);
+    auto const loss = softax::cross_entropy_with_gradient_into(right, x, copied, -1, {.ignored = -7});
+    CHECK(softax::cross_entropy_with_gradient_into(gradient, x, targets, -1, {.ignored = 1}) == loss);
+    CHECK(gradient == right);
+    CHECK(targets == array<index_t>{1, 3, 0, 1, 2, 3, 1});
+    gradient = array<float>(x.shape(), 7.0f);
+    CHECK(softax::cross_entropy_with_gradient_into(gradient, x, marked, -1, {.ignored = -7}) == loss);
+    CHECK(gradient == right);
+    CHECK(marked == kept);
+    gradient = array<float>(x.shape(), 7.0f);
+    REQUIRE_FAILS(softax::cross_entropy_with_gradient_into(gradient, x, marked), std::out_of_range,
+                  "target -7, number 0");
+    REQUIRE_FAILS(softax::cross_entropy_with_gradient_into(gradient, x, marked, -1, {.ignored = 1}), std::out_of_range,
+                  "target -7, number 0");
+    CHECK(gradient == array<float>(x.shape(), 7.0f));
+    // Memory of the targets is not that of a result.
+    array<double> const logits({2, 3}, 0.5);
+    array<index_t> shared({2}, 0);
+    view<double> const within(reinterpret_cast<double*>(shared.data()), {2});
+    REQUIRE_FAILS(softax::cross_entropy_into(within, logits, shared, -1, {.reduction = reduction::none}),
+                  std::invalid_argument, "overlap");
 }
 
 TEST_CASE("a stream or a device stands where options do", "[cross_entropy][stream]") {

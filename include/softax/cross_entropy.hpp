@@ -40,12 +40,10 @@ namespace detail {
 
 /// What a call of cross entropy has checked.
 struct classes_and_targets {
-    static constexpr index_t ignored = -1;
-
     index_list reduced;  // the axis of the classes
-    index_t classes;
-    std::vector<index_t> of;  // the target of each group, in row-major order
-    index_t counted = 0;      // those that are not ignored
+    index_t classes, groups;
+    index_t const* of = nullptr;  // the target of each group, in row-major order; below 0 where it is ignored
+    index_t counted = 0;          // those that are not ignored
     checked_options said;
 
     template <class L, std::integral I>
@@ -53,33 +51,41 @@ struct classes_and_targets {
                         cross_entropy_options const& o)
         : reduced(axes(axis).canonical(logits.rank())),
           classes(logits.shape()[reduced[0]]),
+          groups(targets.size()),
           said({.scale = o.scale, .where = o.where}, logits.shape()) {
         check_same_shape("targets", targets, reduced_shape(logits.shape(), reduced, false));
         if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1)) fail_label_smoothing(o.label_smoothing);
-        of.resize(static_cast<std::size_t>(targets.size()));
-        copy_row_major(of.data(), targets.data(), {targets.shape(), targets.strides()});
         bool const may_be_ignored = o.ignored && std::in_range<decltype(+I())>(*o.ignored);
-        index_t some = 0;
-        for (index_t& target : of) {
-            bool const is_ignored = may_be_ignored && target == *o.ignored;
-            if (!is_ignored && (target < 0 || target >= classes)) {
-                fail_target(std::to_string(static_cast<I>(target)), &target - of.data(), classes);
-            }
-            target = is_ignored ? ignored : target;
-            some += !is_ignored;
+        // Targets that are as kernels want them stay where they are.
+        if constexpr (std::same_as<I, index_t>) {
+            if (targets.is_row_major() && !(may_be_ignored && *o.ignored >= 0)) of = targets.data();
         }
-        counted = some;
+        if (of == nullptr) {
+            copy_ = buffer<index_t>(groups);
+            copy_row_major(copy_.data(), targets.data(), {targets.shape(), targets.strides()});
+            of = copy_.data();
+        }
+        for (index_t j = 0; j < groups; ++j) {
+            bool const is_ignored = may_be_ignored && of[j] == *o.ignored;
+            if (!is_ignored && (of[j] < 0 || of[j] >= classes))
+                fail_target(std::to_string(static_cast<I>(of[j])), j, classes);
+            counted += !is_ignored;
+            if (is_ignored && of == copy_.data()) copy_.data()[j] = -1;
+        }
     }
+
+private:
+    buffer<index_t> copy_;
 };
 
 inline namespace SOFTAX_ISA {
 
 /// The loss of every group and, where gradient is not null, the gradient of their reduction into row-major memory.
 template <class L>
-std::vector<double> class_losses(view<L const> const& logits, L* gradient, classes_and_targets const& targets,
-                                 cross_entropy_options const& o) {
-    std::vector<double> losses(targets.of.size());
-    if (logits.empty()) return losses;
+buffer<double> class_losses(view<L const> const& logits, L* gradient, classes_and_targets const& targets,
+                            cross_entropy_options const& o) {
+    buffer<double> losses(targets.groups);
+    if (logits.empty()) return std::fill_n(losses.data(), losses.size(), 0.0), std::move(losses);
     double const spread = o.where ? 0 : o.label_smoothing / static_cast<double>(targets.classes);
     double const weight = o.reduction == reduction::mean ? o.scale / static_cast<double>(targets.counted) : o.scale;
     index_list const strides = row_major_strides(logits.shape());
@@ -89,7 +95,7 @@ std::vector<double> class_losses(view<L const> const& logits, L* gradient, class
         gradient,
         targets.classes,
         partition_of(logits.shape(), targets.reduced, {strides, strides, mask ? &mask->strides() : nullptr}),
-        targets.of.data(),
+        targets.of,
         losses.data(),
         o.scale,
         {o.label_smoothing, spread, weight},
@@ -97,8 +103,8 @@ std::vector<double> class_losses(view<L const> const& logits, L* gradient, class
     run_on(o.on, [&](team* on) {
         row_major_elements<L> const x(logits);
         c.x = x.data();
-        auto const groups = static_cast<index_t>(losses.size());
-        in_parts(groups, logits.size(), on, [&](index_t first, index_t end, team*) { apply_classes(c, first, end); });
+        in_parts(targets.groups, logits.size(), on,
+                 [&](index_t first, index_t end, team*) { apply_classes(c, first, end); });
     });
     return losses;
 }
@@ -111,7 +117,7 @@ void cross_entropy_of(view<L> const& out, L* gradient, view<L const> const& logi
     if (o.reduction == reduction::none) {
         return copy(out.data(), losses.data(), tandem{out.shape(), out.strides(), row_major_strides(out.shape())});
     }
-    double const total = total_of(losses.data(), static_cast<index_t>(losses.size()));
+    double const total = total_of(losses.data(), losses.size());
     *out.data() = static_cast<L>(o.reduction == reduction::mean ? total / static_cast<double>(targets.counted) : total);
 }
 
@@ -145,8 +151,8 @@ inline namespace SOFTAX_ISA {
 /// special A group that holds NaN or +inf, or only -inf, has the loss NaN; a target at -inf has +inf, and so has one that the mask
 ///         leaves out. The mean over no target is NaN.
 /// error   of each loss at most 2.5 ULP without label smoothing, the confident class included; sums are those of double.
-/// cost    two passes over the logits, the second from cache where some groups fit, and 8 bytes of memory for each target and each
-///         loss; logits that are not row-major are copied. A mask costs a tenth to a quarter more.
+/// cost    two passes over the logits, the second from cache where some groups fit, and 8 bytes of memory for each loss; logits and
+///         targets are copied if they are not row-major, and targets unless they are index_t. A mask costs a tenth to a quarter more.
 template <viewable A, viewable I>
 array<element_of<A const>> cross_entropy(A const& logits, I const& targets, index_t axis = -1,
                                          cross_entropy_options const& o = {}) {
