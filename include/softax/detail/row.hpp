@@ -104,11 +104,7 @@ private:
         using enum beside;
         if (mask_) others_.which = which.from(1);
         if constexpr (Form == form::logsumexp) {
-            if (is_left_out_ && rows == 1) {
-                *y.data = converted<E>(std::numeric_limits<T>::quiet_NaN());
-                has_nan_ = true;
-                return 1;
-            }
+            if (is_left_out_ && rows == 1) return *y.data = converted<E>(log_of_empty_row<T>(which.where.data, n_)), 1;
             if (masks_own()) {
                 others_.which = which;
                 return rows == 1 ? add<own_masked>(x, y, which, 1) : add<own_and_next_masked>(x, y, which, rows - 1);
@@ -178,9 +174,10 @@ private:
             if (is_masked_as_read && is_left_out) terms.count = 1, terms.others = {1, 0};  // nothing is divided by 0
             if (Form == form::softmax && asked.has_extra()) add_extra(terms, asked_);
             if constexpr (Form == form::logsumexp) {
-                T const result = is_left_out ? std::numeric_limits<T>::quiet_NaN() : log_sum_of(terms, asked_);
+                T const result =
+                    is_left_out ? log_of_empty_row<T>(which.from(i).where.data, n) : log_sum_of(terms, asked_);
                 *y.data = converted<E>(result);
-                has_nan_ |= is_nan(result);
+                has_nan_ |= is_nan(result) && !mask_;
             } else {
                 others.last = Form == form::softmax ? e : from;
                 others.last_where = which.from(i).where.data;

@@ -33,10 +33,7 @@ public:
     void ask_ahead() noexcept { is_large_ = true; }
 
     /// Whether some row was NaN, and its elements that the mask leaves out are too.
-    bool has_nan() const noexcept {
-        bool const is_known = mask_ && Form != form::logsumexp;
-        return !is_known && (is_nan(sum_lane(seen_)) || is_nan(asked_.extra));
-    }
+    bool has_nan() const noexcept { return !mask_ && (is_nan(sum_lane(seen_)) || is_nan(asked_.extra)); }
 
     /// Rows of x into those of y, short_group <= n <= longest. y may be x.
     void kernel(lattice<E const> x, lattice<E> y, index_t groups) noexcept {
@@ -126,7 +123,7 @@ private:
         for (index_t l = 0, r = first; l < live; ++l, ++r) {
             seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
             if constexpr (Form == form::logsumexp) {
-                T const result = is_left_out_[r] ? std::numeric_limits<T>::quiet_NaN() : results[l];
+                T const result = is_left_out_[r] ? log_of_empty_row<T>(&which.where(0, r), n_) : results[l];
                 y(0, r) = converted<E>(result);
                 seen_ = seen_ + P::set(result);
             } else {
@@ -137,12 +134,17 @@ private:
 
     /// The results of row r.
     EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, index_t r, T const* from, E* to,
-                                   mask<T> const& which) const noexcept {
-        bool const is_nan_but_left_out = which && (is_left_out_[r] || result.is_nan_everywhere());
-        is_nan_but_left_out ? write_nan<Form>(to, &which.where(0, r), n_) : write(result, from, to);
+                                   mask<T> const& which) noexcept {
+        if (!which || !(is_left_out_[r] || result.is_nan_everywhere())) return write(result, from, to);
+        bool const* const where = &which.where(0, r);
+        if (!is_streamed_) return write_nan<Form>(to, where, n_);
+        T* const own = e_ + r * pitch_;
+        write_nan<Form>(own, where, n_);
+        write([](P x) { return x; }, own, to);
     }
 
-    EIGEN_ALWAYS_INLINE void write(outcome<Form, T> const& result, T const* from, E* to) const noexcept {
+    template <class Result>
+    EIGEN_ALWAYS_INLINE void write(Result const& result, T const* from, E* to) const noexcept {
         index_t i = 0, n = n_;
         if (is_streamed_) {
             for (; i + P::lanes <= n; i += P::lanes) store_past_caches(to + i, result(P::load(from + i)));
