@@ -48,6 +48,7 @@ private:
         row<Form, E> kernel(count_, asked, which);
         if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
         if (plan_.is_streamed) kernel.stream();
+        if (plan_.is_large) kernel.ask_ahead();
         kernel.kernel(x, y, groups);
         return kernel.has_nan();
     }

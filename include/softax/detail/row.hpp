@@ -36,6 +36,7 @@ public:
         // Softmax of 16 rows of 2^20 takes .67 of the time if their own rows are asked for too (AVX2; of double, AVX-512, .83,
         // log_softmax .79), of shorter rows 1.1.
         others_.is_long = n > (Form == form::softmax ? 4 : 1) * longest_waiting<T>;
+        others_.asks_room = Form == form::softmax;
     }
 
     /// Whether rows of softmax are masked wherever they are read, rather than on their way to where they wait: 1.14 times unmasked ones
@@ -53,7 +54,10 @@ public:
     }
 
     /// Results are written past the caches, given a scratch.
-    void stream() noexcept { others_.is_streamed = true; }
+    void stream() noexcept { others_.is_streamed = true, others_.asks_room = false; }
+    /// Memory of results is asked for ahead of time: log_softmax of 8,000 rows of 2,001 takes .83 of the time, masked .64 (AVX-512),
+    /// of rows in cache 1.05.
+    void ask_ahead() noexcept { others_.asks_room = !others_.is_streamed; }
 
     /// Whether some row was NaN, and its elements that the mask leaves out are too.
     bool has_nan() const noexcept { return has_nan_; }

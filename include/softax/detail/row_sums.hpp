@@ -51,8 +51,8 @@ struct rows_beside {
     bool const* last_where;  // what a mask says of them, where it has not been said
     E* last_y;
     outcome<Form, T> result;
-    bool is_streamed;  // results are written past the caches
-    bool is_long;      // no second-level cache keeps a row
+    bool is_streamed, asks_room;  // results are written past the caches; their memory is asked for
+    bool is_long;                 // no second-level cache keeps a row
 
     /// Results of the last row, made from its elements from i on.
     template <bool IsMasked>
@@ -102,13 +102,13 @@ public:
         for (; i + step <= end; i += step) {
             if constexpr (Beside == beside::later) {
                 prefetch_run<step>(others_.next + i);
-                ask_for_room(others_.last_y + i);
+                if constexpr (Form != form::logsumexp) ask_for_room(others_.last_y + i);
             } else if constexpr (!is_alone) {
-                // What will be written: exponentials, or where these wait in a scratch results, unless past the caches.
-                constexpr bool is_waiting = moves_next(Beside);
+                // What will be written: exponentials, or where these wait in a scratch, or are not kept, results.
+                constexpr bool is_stored = Form == form::softmax && !moves_next(Beside);
                 prefetch_run<step>(others_.next + i + distance);
-                if constexpr (!is_waiting) ask_for_room(e + i + distance);
-                if (is_waiting && is_finishing && !others_.is_streamed) ask_for_room(others_.last_y + i + distance);
+                if constexpr (is_stored) ask_for_room(e + i + distance);
+                if (!is_stored && is_finishing && others_.asks_room) ask_for_room(others_.last_y + i + distance);
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
@@ -148,8 +148,8 @@ private:
         prefetch_run<step>(x + i);
         if constexpr (IsMasked) prefetch(where + i);
     }
-    EIGEN_ALWAYS_INLINE static void ask_for_room([[maybe_unused]] auto* y) noexcept {
-        for (index_t l = 0; l < step && Form == form::softmax; l += line) prefetch_to(y + l);
+    EIGEN_ALWAYS_INLINE static void ask_for_room(auto* y) noexcept {
+        for (index_t l = 0; l < step; l += line) prefetch_to(y + l);
     }
 
     /// The next elements of every lane, in so many packets.
