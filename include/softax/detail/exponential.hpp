@@ -128,7 +128,7 @@ struct pivots {
             P const far = max(at.shift, P::set(T(0)) - at.shift);
             any = max(any, zero_where_equal(far, far, infinite));
         }
-        return !asked.is_scaled() && max_lane(any) == 0;
+        return !asked.is_scaled() && !has_positive(any);
     }
 
     /// Those of a packet of groups.

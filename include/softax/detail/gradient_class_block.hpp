@@ -188,7 +188,7 @@ private:
         for (index_t i = 0, n = live * c.classes; i < n; i += P::lanes) {
             all = all * zero_where_equal(one, fetch<T>(x + i, std::min(n - i, P::lanes)) * by, lowest);
         }
-        return max_lane(one - all) == 0;
+        return !has_positive(one - all);
     }
 
     /// That of a group whose classes are so far below the maximum. With none left all is lost.

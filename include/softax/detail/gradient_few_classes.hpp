@@ -61,7 +61,7 @@ private:
     /// Whether all these maxima are small, and there is no scale.
     bool is_plain(P const& m) const noexcept {
         P const shift = pivot<T>::of(m, b_.asked).shift;
-        return !b_.asked.is_scaled() && max_lane(shift * shift) == 0;
+        return !b_.asked.is_scaled() && !has_positive(shift * shift);
     }
 
     template <smoothing Smoothing, way Way>

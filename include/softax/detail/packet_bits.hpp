@@ -62,5 +62,11 @@ EIGEN_ALWAYS_INLINE packet<T> power_of_low_bits(packet<T> x) noexcept {
     }
 }
 
+/// Whether a lane is above 0.
+template <class T>
+EIGEN_ALWAYS_INLINE bool has_positive(packet<T> x) noexcept {
+    return max_lane(x) > 0;
+}
+
 }  // namespace SOFTAX_ISA
 }  // namespace softax::detail

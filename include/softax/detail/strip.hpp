@@ -64,7 +64,7 @@ private:
             if constexpr (is_masked) {
                 P is_lowest = one - zero_where_equal(one, largest_of, lowest);
                 spare_ = P::set(T(0));
-                if (spares_ && max_lane(is_lowest) > 0) {
+                if (spares_ && has_positive(is_lowest)) {
                     P left = is_lowest;
                     index_t const some = std::min(live - p, P::lanes);
                     which.column() == 1 ? take_left(left, which, n, p, some) : keep_left(left, which, n, p, some);
@@ -73,7 +73,7 @@ private:
                 P const nan = zero_where_equal(P::set(std::numeric_limits<T>::quiet_NaN()), is_lowest, P::set(T(0)));
                 at.floor = at.floor + nan, at.magic = at.magic + nan;
             }
-            if (!is_scaled && max_lane(at.shift * at.shift) == 0) {
+            if (!is_scaled && !has_positive(at.shift * at.shift)) {
                 finish_packet<Form, way::plain>(n, p, m, at);
             } else {
                 finish_packet<Form, way::general>(n, p, m, at);

@@ -76,6 +76,19 @@ EIGEN_ALWAYS_INLINE T max_lane(packet<T> x) noexcept {
     return folded_lanes<larger>(x.raw);
 }
 
+/// Whether a lane is above 0.
+template <class T>
+EIGEN_ALWAYS_INLINE bool has_positive(packet<T> x) noexcept {
+#if SOFTAX_PACKET_BYTES == 64
+    if constexpr (sizeof(T) == 4) return _mm512_cmp_ps_mask((__m512)x.raw, __m512{}, _CMP_GT_OQ) != 0;
+    if constexpr (sizeof(T) == 8) return _mm512_cmp_pd_mask((__m512d)x.raw, __m512d{}, _CMP_GT_OQ) != 0;
+#else
+    auto const is_above = x.raw > typename packet<T>::raw_type{};
+    if constexpr (sizeof(T) == 4) return _mm256_movemask_ps((__m256)is_above) != 0;
+    if constexpr (sizeof(T) == 8) return _mm256_movemask_pd((__m256d)is_above) != 0;
+#endif
+}
+
 /// The lanes of x, added.
 template <class T>
 EIGEN_ALWAYS_INLINE T sum_lane(packet<T> x) noexcept {
