@@ -50,9 +50,9 @@ struct rows_beside {
     T const* last;           // what its results are made from
     bool const* last_where;  // what a mask says of them, where it has not been said
     E* last_y;
+    E* room;  // memory that is asked for: where results will be, or wait for that; or none
     outcome<Form, T> result;
-    bool is_streamed, asks_room;  // results are written past the caches; their memory is asked for
-    bool is_long;                 // no second-level cache keeps a row
+    bool is_streamed, is_long;  // results are written past the caches; no second-level cache keeps a row
 
     /// Results of the last row, made from its elements from i on.
     template <bool IsMasked>
@@ -104,11 +104,11 @@ public:
                 prefetch_run<step>(others_.next + i);
                 if constexpr (Form != form::logsumexp) ask_for_room(others_.last_y + i);
             } else if constexpr (!is_alone) {
-                // What will be written: exponentials, or where these wait in a scratch, or are not kept, results.
+                // What will be written: exponentials, or where these wait in a scratch, or are not kept, room.
                 constexpr bool is_stored = Form == form::softmax && !moves_next(Beside);
                 prefetch_run<step>(others_.next + i + distance);
                 if constexpr (is_stored) ask_for_room(e + i + distance);
-                if (!is_stored && is_finishing && others_.asks_room) ask_for_room(others_.last_y + i + distance);
+                if (!is_stored && is_finishing && others_.room != nullptr) ask_for_room(others_.room + i + distance);
                 if (masks_next(Beside)) prefetch(others_.which.where.data + i + distance);
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
