@@ -364,15 +364,15 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
     }
 }
 
-// Results of more than 8 and 16 MiB are written past the caches, and masked elements wait for them in a scratch; the longest rows are
-// masked wherever they are read, and their exponentials computed twice.
+// Results of more than 8 and 16 MiB, in whole cache lines, are written past the caches, those of groups of nothing too; masked
+// elements wait for them in a scratch. The longest rows are masked wherever they are read, and their exponentials computed twice.
 TEST_CASE("past the caches", "[masks]") {
     if (is_slow_build) return;
     std::mt19937 random(5);
     for (auto const& [count, n] : {std::pair<index_t, index_t>{140000, 16},
-                                   {48000, 64},
-                                   {1024, 2100},
-                                   {4200, 1000},
+                                   {70000, 64},
+                                   {2048, 2096},
+                                   {4400, 976},
                                    {9, 40001},
                                    {9, 70001},
                                    {8, 1 << 19}}) {
