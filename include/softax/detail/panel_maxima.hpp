@@ -42,8 +42,10 @@ public:
 
     /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
     void spare_empty_columns(mask<T> const& which) noexcept {
-        // A maximum of -inf is that of nothing, but where an element is -inf.
-        if (is_large_ && !is_nan(sum_lane(spoilt_))) return std::replace(m_, m_ + s_.columns, lowest, T(0));
+        // A maximum of -inf is that of nothing, but where an element is -inf, or may become so.
+        bool const may_overflow = std::abs(which.factor.first()) > 1;
+        if (is_large_ && !may_overflow && !is_nan(sum_lane(spoilt_)))
+            return std::replace(m_, m_ + s_.columns, lowest, T(0));
         if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
         bool const* const where = which.where.data;
         index_t const row = which.row(), columns = s_.columns;
