@@ -59,6 +59,7 @@ struct everything {
         return converted<T>(x);
     }
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept { return x; }
+    EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, packet<T>) const noexcept { return sum; }
     template <class P>
     EIGEN_ALWAYS_INLINE P operator()(P x, bool const*, index_t) const noexcept {
         return x;
@@ -148,6 +149,11 @@ struct mask {
         T const own = x * factor.first();
         if constexpr (Infinite == infinite::nan) return own + own * opaque(T(0));
         return own;
+    }
+
+    /// sum, but NaN where an element of x, left or not, is not finite once it is multiplied.
+    EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, packet<T> x) const noexcept {
+        return madd(x * factor, opaque(packet<T>::set(T(0))), sum);
     }
 
     /// y[0, n) = x[0, n), masked.

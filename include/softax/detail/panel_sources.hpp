@@ -57,9 +57,8 @@ struct masked_rows {
         if constexpr (is_masked) prefetch(p.where + rows * which.row());
     }
 
-    /// sum, but NaN where an element, left or not, is not finite.
     EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, place const& p, index_t lanes) const noexcept {
-        return madd(some_of_row<In>::load(p.x, lanes), opaque(packet<T>::set(T(0))), sum);
+        return which.spoilt(sum, some_of_row<In>::load(p.x, lanes));
     }
 };
 
