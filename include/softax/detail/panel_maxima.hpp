@@ -42,31 +42,42 @@ public:
 
     /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
     void spare_empty_columns(mask<T> const& which) noexcept {
-        // A maximum of -inf is that of nothing, but where an element is -inf, or may become so.
-        bool const may_overflow = std::abs(which.factor.first()) > 1;
-        if (is_large_ && !may_overflow && !is_nan(sum_lane(spoilt_)))
-            return std::replace(m_, m_ + s_.columns, lowest, T(0));
-        if (std::find(m_, m_ + s_.columns, lowest) == m_ + s_.columns) return;
+        bool any[Width] = {};
+        // A maximum of -inf is that of nothing, but where an element is -inf.
+        bool const are_empty = is_large_ && !is_nan(sum_lane(spoilt_));
+        if (!are_empty && !take_left(any, which)) return;
+        for (index_t j = 0; j < s_.columns; j += P::lanes) {
+            P const m = P::load(m_ + j);
+            chosen(any + j, m, zero_where_equal(m, m, P::set(lowest))).store(m_ + j);
+        }
+    }
+
+private:
+    /// any[0, columns) = what a mask leaves of the columns, if the maximum of some is -inf; whether it is.
+    bool take_left(bool* any, mask<T> const& which) const noexcept {
         bool const* const where = which.where.data;
         index_t const row = which.row(), columns = s_.columns;
+        P const one = P::set(T(1));
+        P found = P::set(T(0));
+        for (index_t j = 0; j < columns; j += P::lanes) {
+            P const m = P::load(m_ + j, std::min(columns - j, P::lanes), T(0));
+            found = max(found, one - zero_where_equal(one, m, P::set(lowest)));
+        }
+        if (!has_positive(found)) return false;
         // Short rows that follow one another are read some at a time.
         index_t some = 1;
         while (row == columns && some * columns < 64 && 16 * some <= n_) some *= 2;
         index_t const rows = n_ / some;
-        unsigned char any[Width] = {};
         take_any(any, where, some * row, rows, some * columns);
         for (index_t k = columns; k < some * columns; k += columns) {
             for (index_t j = 0; j < columns; ++j) any[j] |= any[k + j];
         }
         take_any(any, where + rows * some * row, row, n_ - rows * some, columns);
-        for (index_t j = 0; j < columns; ++j) {
-            if (m_[j] == lowest && any[j] == 0) m_[j] = T(0);
-        }
+        return true;
     }
 
-private:
     /// any[0, columns) |= what a mask leaves of n rows.
-    static void take_any(unsigned char* any, bool const* where, index_t row, index_t n, index_t columns) noexcept {
+    static void take_any(bool* any, bool const* where, index_t row, index_t n, index_t columns) noexcept {
         index_t j = 0;
         for (; j + 64 <= columns; j += 64) take_words<8>(any + j, where + j, row, n);
         if (j + 32 <= columns) take_words<4>(any + j, where + j, row, n), j += 32;
@@ -76,12 +87,12 @@ private:
             take_words<1>(any + first, where + first, row, n);
         }
         for (; j < columns; ++j) {
-            for (index_t i = 0; i < n; ++i) any[j] |= static_cast<unsigned char>(where[i * row + j]);
+            for (index_t i = 0; i < n; ++i) any[j] |= where[i * row + j];
         }
     }
 
     template <index_t Words>
-    static void take_words(unsigned char* any, bool const* where, index_t row, index_t n) noexcept {
+    static void take_words(bool* any, bool const* where, index_t row, index_t n) noexcept {
         std::uint64_t words[Words];
         std::memcpy(words, any, sizeof words);
         for (index_t i = 0; i < n; ++i) {
