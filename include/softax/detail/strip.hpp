@@ -56,6 +56,7 @@ private:
         constexpr bool is_masked = !std::same_as<Mask, everything<T>>;
         bool const is_scaled = asked_.is_scaled();
         P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
+        bool const are_finite = is_masked && e_.are_finite();
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
             // Groups that hold nothing above -inf end as NaN, but those of which the mask leaves nothing get 1 for their sum.
@@ -64,7 +65,9 @@ private:
             if constexpr (is_masked) {
                 P is_lowest = one - zero_where_equal(one, largest_of, lowest);
                 spare_ = P::set(T(0));
-                if (spares_ && has_positive(is_lowest)) {
+                if (are_finite) {
+                    spare_ = std::exchange(is_lowest, spare_);
+                } else if (spares_ && has_positive(is_lowest)) {
                     P left = is_lowest;
                     index_t const some = std::min(live - p, P::lanes);
                     which.column() == 1 ? take_left(left, which, n, p, some) : keep_left(left, which, n, p, some);
