@@ -1,4 +1,4 @@
-// answers: how many elements a mask leaves of a group, counted in words.
+// answers: whether a mask leaves elements of a group, and how many, in words.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,18 @@ inline std::uint64_t eight_answers(bool const* w) noexcept {
     std::uint64_t bytes;
     std::memcpy(&bytes, w, 8);
     return bytes;
+}
+
+/// Whether one of n, a stride apart, is true.
+inline bool has_left(bool const* w, index_t stride, index_t n) noexcept {
+    if (stride == 1 && n >= 8) {
+        std::uint64_t any = eight_answers(w + n - 8);
+        for (index_t i = 0; i + 8 < n; i += 8) any |= eight_answers(w + i);
+        return any != 0;
+    }
+    bool any = false;
+    for (index_t i = 0; i < n; ++i) any |= w[i * stride];
+    return any;
 }
 
 /// How many of w[0, n) are true: eight bytes at a time, each of which counts to 255.

@@ -110,12 +110,15 @@ private:
         bool const may_be_nan = kernel_(lattice<T const>{s, element, group}, lattice<T>{s, element, result}, groups);
         if (Form == form::logsumexp && !kernel_.asked.has_extra()) integers_.restore(s, scale_);
         reach const next = {0, plan_.next_move(p_).y, 0};
-        bool const is_mended = m.where != nullptr && may_be_nan, is_log = Form == form::logsumexp;
-        // Masked again on their way.
-        auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
-        if (is_mended && !is_log) return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+        if (m.where != nullptr && may_be_nan) {
+            auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
+            // Masked again on their way.
+            if (Form != form::logsumexp) return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+            block_axes results = {p_.reduce, out};
+            for (index_t k = 0; k < out.size; ++k) results.kept.at[k].y = out.at[k].x;
+            left_out<Form, T>(extra_).mend(s, m.where, results);
+        }
         mover(m.y, static_cast<T const*>(s), out, next);
-        if (is_mended) left_out<Form, T>(extra_).mend(m.y, m.where, blocks_.axes_of(b));
     }
 
     void gather(T* to, memories<In, Out> const& m, walked_axes const& axes, index_t columns) {

@@ -180,5 +180,32 @@ struct mask {
     }
 };
 
+/// The same as the next of columns that are so many words.
+template <index_t Words>
+void take_words(bool* any, bool const* where, index_t row, index_t n) noexcept {
+    std::uint64_t words[Words];
+    std::memcpy(words, any, sizeof words);
+    for (index_t i = 0; i < n; ++i) {
+        SOFTAX_VECTORIZED
+        for (index_t k = 0; k < Words; ++k) words[k] |= eight_answers(where + i * row + 8 * k);
+    }
+    std::memcpy(any, words, sizeof words);
+}
+
+/// any[0, columns) |= what a mask leaves of n rows.
+inline void take_any(bool* any, bool const* where, index_t row, index_t n, index_t columns) noexcept {
+    index_t j = 0;
+    for (; j + 64 <= columns; j += 64) take_words<8>(any + j, where + j, row, n);
+    if (j + 32 <= columns) take_words<4>(any + j, where + j, row, n), j += 32;
+    if (j + 16 <= columns) take_words<2>(any + j, where + j, row, n), j += 16;
+    for (; j < columns && columns >= 8; j += 8) {
+        index_t const first = std::min(j, columns - 8);
+        take_words<1>(any + first, where + first, row, n);
+    }
+    for (; j < columns; ++j) {
+        for (index_t i = 0; i < n; ++i) any[j] |= where[i * row + j];
+    }
+}
+
 SOFTAX_KERNELS_END
 #endif

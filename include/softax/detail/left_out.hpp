@@ -83,34 +83,29 @@ template <class Y, class T>
 class empty_group_filler {
 public:
     empty_group_filler(Y* y, bool const* where, walked_axes kept, walked_axes const& reduced) noexcept
-        : y_(y), where_(where), reduced_(reduced) {
-        bool const is_run = reduced.size > 0 && reduced.at[reduced.size - 1].where == 1;
-        for (index_t k = kept.size - 1; k >= 0 && !is_run && side_.extent == 1; --k) {
-            if (kept.at[k].where == 1) side_ = kept.take(k);
-        }
-        if (is_run) run_ = reduced_.take(reduced_.size - 1).extent;
-        rest_ = reduced_;
+        : y_(y), where_(where), rest_(reduced) {
         if (rest_.size > 0) last_ = rest_.take(rest_.size - 1);
+        if (kept.size > 0) side_ = kept.take(kept.size - 1);
         for_each_place(kept, *this);
     }
 
-    /// The groups side by side from a place on.
+    /// The groups along the last axis from a place on.
     void operator()(walked_axis const& at) const noexcept {
         for (index_t j = 0; j < side_.extent; j += block) {
             index_t const groups = std::min(block, side_.extent - j);
             Y* const y = y_ + at.y + j * side_.y;
-            bool const* const where = where_ + at.where + j;
-            index_t nans = 0;
-            for (index_t k = 0; k < groups; ++k) nans += is_nan(static_cast<T>(y[k * side_.y]));
+            bool const* const where = where_ + at.where + j * side_.where;
+            index_t nans = 0, places[block];
+            for (index_t k = 0; k < groups; ++k) places[nans] = k, nans += is_nan(static_cast<T>(y[k * side_.y]));
             if (nans == 0) continue;
-            // A few are looked at one by one, many together.
-            bool const are_few = run_ == 1 && nans < 4;
-            live_finder live = {where, std::max(groups, run_), run_ > 1};
-            if (!are_few) for_each_place(reduced_, live);
-            for (index_t k = 0; k < groups; ++k) {
-                if (!is_nan(static_cast<T>(y[k * side_.y]))) continue;
-                bool const is_left = are_few ? has_left(where + k) : live.has(k);
-                if (!is_left) y[k * side_.y] = static_cast<Y>(-std::numeric_limits<T>::infinity());
+            // A few are looked at one by one, many that are neighbours in the mask together.
+            bool const are_together = side_.where == 1 && last_.where != 1 && nans >= 4;
+            bool any[block] = {};
+            if (are_together) take_any_of(any, where, groups);
+            for (index_t i = 0; i < nans; ++i) {
+                index_t const k = places[i];
+                if (!are_together) take_any_of(any + k, where + k * side_.where, 1);
+                if (!any[k]) y[k * side_.y] = static_cast<Y>(-std::numeric_limits<T>::infinity());
             }
         }
     }
@@ -118,45 +113,20 @@ public:
 private:
     static constexpr index_t block = 64;
 
-    /// Whether the mask leaves something of one group.
-    bool has_left(bool const* where) const noexcept {
-        bool is_left = false;
-        for_each_place(rest_, [&](walked_axis const& at) {
-            for (index_t i = 0; i < last_.extent; ++i) is_left |= where[at.where + i * last_.where];
-        });
-        return is_left;
+    /// any[0, groups) |= what the mask leaves of groups that are neighbours in it.
+    void take_any_of(bool* any, bool const* where, index_t groups) const noexcept {
+        if (rest_.size == 0) return take_run(any, where, groups);
+        for_each_place(rest_, [&](walked_axis const& at) { take_run(any, where + at.where, groups); });
     }
-
-    /// What a mask leaves of some groups whose elements lie side by side in it, or of one whose elements are runs.
-    struct live_finder {
-        bool const* where;
-        index_t n;
-        bool is_run;
-        unsigned char any[block] = {};
-
-        void operator()(walked_axis const& at) noexcept {
-            index_t k = 0;
-            for (; k + 8 <= n; k += 8) {
-                std::uint64_t some, all;
-                unsigned char* const to = any + (is_run ? 0 : k);
-                std::memcpy(&some, where + at.where + k, sizeof some);
-                std::memcpy(&all, to, sizeof all);
-                all |= some;
-                std::memcpy(to, &all, sizeof all);
-            }
-            for (; k < n; ++k) any[is_run ? 0 : k] |= where[at.where + k];
-        }
-
-        bool has(index_t k) const noexcept {
-            return is_run ? std::any_of(any, any + 8, [](unsigned char c) { return c != 0; }) : any[k] != 0;
-        }
-    };
+    void take_run(bool* any, bool const* where, index_t groups) const noexcept {
+        if (groups > 1) return take_any(any, where, last_.where, last_.extent, groups);
+        *any = *any || has_left(where, last_.where, last_.extent);
+    }
 
     Y* y_;
     bool const* where_;
-    walked_axes reduced_, rest_;  // the latter without the last axis
+    walked_axes rest_;  // the reduced ones but the last
     walked_axis side_ = {1, 0, 0, 0}, last_ = {1, 0, 0, 0};
-    index_t run_ = 1;
 };
 
 /// What to write where a mask says that nothing is.

@@ -61,9 +61,7 @@ private:
     /// Of a row of which the mask leaves nothing, or only -inf.
     void write_left_out() noexcept {
         if constexpr (Form != form::logsumexp) return write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
-        if (part_ != 0) return;
-        bool const is_empty = std::find(r_.where, r_.where + r_.n, true) == r_.where + r_.n;
-        *r_.y = is_empty ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
+        if (part_ == 0) *r_.y = log_of_empty_row<T>(r_.where, r_.n);
     }
 
     template <beside Beside>

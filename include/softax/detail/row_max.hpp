@@ -142,7 +142,7 @@ void write_nan(Y* y, bool const* where, index_t n) noexcept {
 /// The logsumexp of a run of which a mask leaves nothing, or only -inf.
 template <class T>
 T log_of_empty_row(bool const* where, index_t n) noexcept {
-    return count_run(where, n) > 0 ? std::numeric_limits<T>::quiet_NaN() : -std::numeric_limits<T>::infinity();
+    return has_left(where, 1, n) ? std::numeric_limits<T>::quiet_NaN() : -std::numeric_limits<T>::infinity();
 }
 
 SOFTAX_KERNELS_END

@@ -111,18 +111,6 @@ private:
         }
     }
 
-    /// Whether one of n answers, a stride apart, is true.
-    static bool has_left(bool const* where, index_t row, index_t n) noexcept {
-        if (row == 1 && n >= 8) {
-            std::uint64_t any = eight_answers(where + n - 8);
-            for (index_t i = 0; i + 8 < n; i += 8) any |= eight_answers(where + i);
-            return any != 0;
-        }
-        bool any = false;
-        for (index_t i = 0; i < n; ++i) any |= where[i * row];
-        return any;
-    }
-
     EIGEN_ALWAYS_INLINE P largest(index_t n, index_t p) const noexcept {
         P m = P::load(e_[0] + p);
         for (index_t i = 1; i < n; ++i) m = max(m, P::load(e_[i] + p));
