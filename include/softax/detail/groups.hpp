@@ -59,7 +59,7 @@ struct everything {
         return converted<T>(x);
     }
     EIGEN_ALWAYS_INLINE packet<T> operator()(packet<T> x, index_t, index_t, index_t) const noexcept { return x; }
-    EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, packet<T>) const noexcept { return sum; }
+    EIGEN_ALWAYS_INLINE packet<T> unspoilt(packet<T> so_far, packet<T>) const noexcept { return so_far; }
     template <class P>
     EIGEN_ALWAYS_INLINE P operator()(P x, bool const*, index_t) const noexcept {
         return x;
@@ -151,9 +151,10 @@ struct mask {
         return own;
     }
 
-    /// sum, but NaN where an element of x, left or not, is not finite once it is multiplied.
-    EIGEN_ALWAYS_INLINE packet<T> spoilt(packet<T> sum, packet<T> x) const noexcept {
-        return madd(x * factor, opaque(packet<T>::set(T(0))), sum);
+    /// so_far, but 0 where an element of x, left or not, is other, that is -inf, once it is multiplied: in lanes that are 1 at the end
+    /// a maximum of -inf is that of nothing. Raises no floating-point exception.
+    EIGEN_ALWAYS_INLINE packet<T> unspoilt(packet<T> so_far, packet<T> x) const noexcept {
+        return zero_where_equal(so_far, x * factor, other);
     }
 
     /// y[0, n) = x[0, n), masked.

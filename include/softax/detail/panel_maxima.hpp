@@ -44,7 +44,7 @@ public:
     void spare_empty_columns(mask<T> const& which) noexcept {
         bool any[Width] = {};
         // A maximum of -inf is that of nothing, but where an element is -inf.
-        bool const are_empty = is_large_ && !is_nan(sum_lane(spoilt_));
+        bool const are_empty = is_large_ && !has_positive(P::set(T(1)) - unspoilt_);
         if (!are_empty && !take_left(any, which)) return;
         for (index_t j = 0; j < s_.columns; j += P::lanes) {
             P const m = P::load(m_ + j);
@@ -95,7 +95,7 @@ private:
     EIGEN_ALWAYS_INLINE void take(Source const& x, index_t first, index_t rows, index_t column,
                                   index_t lanes) noexcept {
         P largest = P::load(m_ + column);
-        [[maybe_unused]] P spoilt = P::set(T(0));
+        [[maybe_unused]] P unspoilt = unspoilt_;
         auto place = x.at(first, column);
         constexpr bool spoils = IsLarge && Source::is_masked;
         // Written out, some loops would take more pointers than there are registers, and 1.1 times as long.
@@ -104,10 +104,10 @@ private:
             SOFTAX_VECTORIZED
             for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
                 x.ask_for(place, 8);
-                if constexpr (spoils) spoilt = x.spoilt(spoilt, place, lanes);
+                if constexpr (spoils) unspoilt = x.unspoilt(unspoilt, place, lanes);
                 largest = max(largest, x(place, lanes));
             }
-            if constexpr (spoils) spoilt_ = spoilt_ + spoilt;
+            if constexpr (spoils) unspoilt_ = unspoilt;
         } else {
             SOFTAX_WRITTEN_OUT
             for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
@@ -122,7 +122,7 @@ private:
     index_t n_;
     panel_shape s_;
     bool is_large_;
-    P spoilt_ = P::set(T(0));  // NaN where one is not finite, of large panels: it takes less than to read a mask again
+    P unspoilt_ = P::set(T(1));  // 0 where one is -inf, of large panels: it takes less than to read a mask again
 };
 
 SOFTAX_KERNELS_END

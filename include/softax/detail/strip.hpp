@@ -56,7 +56,7 @@ private:
         constexpr bool is_masked = !std::same_as<Mask, everything<T>>;
         bool const is_scaled = asked_.is_scaled();
         P const lowest = opaque(P::set(-std::numeric_limits<T>::infinity())), one = P::set(T(1));
-        bool const are_finite = is_masked && e_.are_finite();
+        bool const are_empty = is_masked && e_.are_above_lowest();
         for (index_t p = 0; p < live; p += P::lanes) {
             P const largest_of = is_scaled || asked_.has_extra() ? prepared(n, p) : largest(n, p);
             // Groups that hold nothing above -inf end as NaN, but those of which the mask leaves nothing get 1 for their sum.
@@ -65,7 +65,7 @@ private:
             if constexpr (is_masked) {
                 P is_lowest = one - zero_where_equal(one, largest_of, lowest);
                 spare_ = P::set(T(0));
-                if (are_finite) {
+                if (are_empty) {
                     spare_ = std::exchange(is_lowest, spare_);
                 } else if (spares_ && has_positive(is_lowest)) {
                     P left = is_lowest;

@@ -26,8 +26,8 @@ public:
         return !std::same_as<E, T> && leaves_few ? width - P::lanes : std::min(width, left);
     }
 
-    /// Whether all elements that were masked last, left or not, are finite.
-    bool are_finite() const noexcept { return !is_nan(sum_lane(spoilt_)); }
+    /// Whether no element that was masked last, left or not, is -inf.
+    bool are_above_lowest() const noexcept { return !has_positive(P::set(T(1)) - unspoilt_); }
 
     T* operator[](index_t i) noexcept { return e_[i]; }
     T const* operator[](index_t i) const noexcept { return e_[i]; }
@@ -38,12 +38,12 @@ public:
         if constexpr (!std::same_as<Mask, everything<T>>) {
             if (n < few && is_dense(x, n) && is_dense(which, n)) return load_dense(x, n, live, which);
         }
-        P spoilt = P::set(T(0));  // local, since writing e_ could change a member for all the compiler knows
+        P unspoilt = P::set(T(1));  // local, since writing e_ could change a member for all the compiler knows
         if (x.column == 1 && which.column() == 1 && live == width) {
             for (index_t i = 0; i < n; ++i) {
                 for (index_t p = 0; p < width; p += P::lanes) {
                     P const own = P::load(&x(i, p));
-                    spoilt = which.spoilt(spoilt, own);
+                    unspoilt = which.unspoilt(unspoilt, own);
                     which(own, i, p, P::lanes).store(e_[i] + p);
                 }
                 prefetch_run<width>(&x(i, width));
@@ -55,19 +55,19 @@ public:
                 for (index_t p = 0; p < live; p += P::lanes) {
                     index_t const some = std::min(live - p, P::lanes);
                     P const own = P::load(&x(i, p), some, x(i, 0));
-                    spoilt = which.spoilt(spoilt, own);
+                    unspoilt = which.unspoilt(unspoilt, own);
                     which(own, i, p, some).store(e_[i] + p);
                     if (!std::same_as<Mask, everything<T>> && some < P::lanes)
                         P::load(e_[i] + p, some, e_[i][0]).store(e_[i] + p);
                 }
             }
         } else if (x.row == 1 && which.row() == 1 && 2 * n >= P::lanes) {
-            spoilt = load_runs(x, n, live, which);
+            unspoilt = load_runs(x, n, live, which);
         } else {
             load_elements(x, n, live, which);
-            spoilt = P::set(std::numeric_limits<T>::quiet_NaN());  // nobody has looked
+            unspoilt = P::set(T(0));  // nobody has looked
         }
-        spoilt_ = spoilt;
+        unspoilt_ = unspoilt;
     }
 
     /// The same back.
@@ -103,19 +103,19 @@ public:
     template <class H, class Mask>
         requires is_half_type<H>
     EIGEN_ALWAYS_INLINE void load(lattice<H const> x, index_t n, index_t live, Mask const& which) noexcept {
-        P spoilt = P::set(T(0));
+        P unspoilt = P::set(T(1));
         for (index_t i = 0; i < n; ++i) {
             for (index_t p = 0; p < live; p += P::lanes) {
                 index_t const at = std::min(p, live - P::lanes);
                 P const x_i = P::load(&x(i, at)), own = which(x_i, i, at, P::lanes);
-                spoilt = which.spoilt(spoilt, x_i);
+                unspoilt = which.unspoilt(unspoilt, x_i);
                 own.store(e_[i] + p);  // columns beyond the last repeat others
                 if (at < p) own.store(e_[i] + at);
             }
             prefetch_run<width>(&x(i, live));
             which.ask_for(i, live);
         }
-        spoilt_ = spoilt;
+        unspoilt_ = unspoilt;
     }
 
     template <class H>
@@ -141,40 +141,31 @@ private:
     EIGEN_ALWAYS_INLINE void load_dense(lattice<T const> const& x, index_t n, index_t live,
                                         mask<T> const& which) noexcept {
         alignas(64) T masked[width * few];
-        index_t const size = n * live;
-        P spoilt[] = {P::set(T(0)), P::set(T(0))};
-        index_t k = 0;
-        for (; k + 2 * P::lanes <= size; k += 2 * P::lanes) {
-            mask_packet(masked, x.data, which, k, P::lanes, spoilt[0]);
-            mask_packet(masked, x.data, which, k + P::lanes, P::lanes, spoilt[1]);
+        P unspoilt = P::set(T(1));
+        for (index_t k = 0; k < n * live; k += P::lanes) {
+            index_t const some = std::min(n * live - k, P::lanes);
+            P const own = P::load(&x(k, 0), some, x(0, 0));
+            unspoilt = which.unspoilt(unspoilt, own);
+            which(own, k, 0, some).store(masked + k);
         }
-        for (; k < size; k += P::lanes) mask_packet(masked, x.data, which, k, std::min(size - k, P::lanes), spoilt[0]);
         lattice<T const> const dense = {masked, 1, n};
         2 * n < P::lanes ? load_elements(dense, n, live, everything<T>{})
                          : void(load_runs(dense, n, live, everything<T>{}));
-        spoilt_ = spoilt[0] + spoilt[1];
+        unspoilt_ = unspoilt;
     }
 
-    /// Element k and what follows it.
-    EIGEN_ALWAYS_INLINE static void mask_packet(T* masked, T const* x, mask<T> const& which, index_t k, index_t some,
-                                                P& spoilt) noexcept {
-        P const own = P::load(x + k, some, *x);
-        spoilt = which.spoilt(spoilt, own);
-        which(own, k, 0, some).store(masked + k);
-    }
-
-    /// Groups of 2 n >= P::lanes elements, each in one run; NaN where one is not finite.
+    /// Groups of 2 n >= P::lanes elements, each in one run; 0 where one is -inf, else 1.
     template <class Mask>
     EIGEN_ALWAYS_INLINE P load_runs(lattice<T const> const& x, index_t n, index_t live, Mask const& which) noexcept {
-        P spoilt = P::set(T(0));
+        P unspoilt = P::set(T(1));
         for (index_t j = 0; j < live; j += P::lanes) {
             if (j + P::lanes <= live) {
-                load_groups<true>(x, n, j, P::lanes, which, spoilt);
+                load_groups<true>(x, n, j, P::lanes, which, unspoilt);
             } else {
-                load_groups<false>(x, n, j, live - j, which, spoilt);
+                load_groups<false>(x, n, j, live - j, which, unspoilt);
             }
         }
-        return spoilt;
+        return unspoilt;
     }
 
     /// One by one. Columns beyond the last repeat the first. Written out, masked groups of three take .83 of the time (AVX2).
@@ -193,8 +184,8 @@ private:
     /// overlap the one before. Columns beyond the last repeat it.
     template <bool IsWhole, class Mask>
     void load_groups(lattice<T const> const& x, index_t n, index_t j, index_t some, Mask const& which,
-                     P& spoilt) noexcept {
-        P sum = spoilt;  // local, so that it stays in a register
+                     P& unspoilt) noexcept {
+        P so_far = unspoilt;  // local, so that it stays in a register
         T const* const from = &x(0, j);
         index_t const column = x.column;
         for (index_t i = 0; i < n; i += P::lanes) {
@@ -206,13 +197,13 @@ private:
                 T const* const own = from + of * column + first;
                 if (is_large_) prefetch(own + distance), which.ask_for(first + distance, j + of);
                 P const row = P::load(own, live, T(0));
-                sum = which.spoilt(sum, row);
+                so_far = which.unspoilt(so_far, row);
                 square[k] = which(row, first, j + of, live);
             }
             transpose(square);
             for (index_t k = 0; k < live; ++k) square[k].store(e_[first + k] + j);
         }
-        spoilt = sum;
+        unspoilt = so_far;
     }
 
     template <bool IsWhole>
@@ -233,7 +224,7 @@ private:
     }
 
     bool is_large_, is_streamed_;
-    P spoilt_ = P::set(T(0));  // NaN where an element that a mask was asked about is not finite
+    P unspoilt_ = P::set(T(1));  // 0 where an element that a mask was asked about is -inf
     alignas(64) T e_[short_group][width];
 };
 
