@@ -12,6 +12,9 @@ template <class T, index_t Width>
 class panel_maxima {
     using P = packet<T>;
     static constexpr T lowest = -std::numeric_limits<T>::infinity();
+    /// Whether elements of large panels are looked at for -inf, which takes less than to read a mask again; in narrower packets masked
+    /// softmax would take 1.06 times as long (1,000 rows of 1,000, AVX2).
+    static constexpr bool looks = sizeof(P) == 64;
 
 public:
     panel_maxima(T* m, index_t n, panel_shape const& shape, bool is_large) noexcept
@@ -44,7 +47,7 @@ public:
     void spare_empty_columns(mask<T> const& which) noexcept {
         bool any[Width] = {};
         // A maximum of -inf is that of nothing, but where an element is -inf.
-        bool const are_empty = is_large_ && !has_positive(P::set(T(1)) - unspoilt_);
+        bool const are_empty = looks && is_large_ && !has_positive(P::set(T(1)) - unspoilt_);
         if (!are_empty && !take_left(any, which)) return;
         for (index_t j = 0; j < s_.columns; j += P::lanes) {
             P const m = P::load(m_ + j);
@@ -97,10 +100,10 @@ private:
         P largest = P::load(m_ + column);
         [[maybe_unused]] P unspoilt = unspoilt_;
         auto place = x.at(first, column);
-        constexpr bool spoils = IsLarge && Source::is_masked;
+        constexpr bool spoils = looks && IsLarge && Source::is_masked;
         // Written out, some loops would take more pointers than there are registers, and 1.1 times as long.
         constexpr bool is_converted = !std::same_as<typename Source::element, T> && sizeof(P) == 32;
-        if constexpr (spoils || (IsLarge && is_converted)) {
+        if constexpr (IsLarge && (Source::is_masked || is_converted)) {
             SOFTAX_VECTORIZED
             for (index_t i = 0; i < rows; ++i, x.step(place, 1)) {
                 x.ask_for(place, 8);
@@ -122,7 +125,7 @@ private:
     index_t n_;
     panel_shape s_;
     bool is_large_;
-    P unspoilt_ = P::set(T(1));  // 0 where one is -inf, of large panels: it takes less than to read a mask again
+    P unspoilt_ = P::set(T(1));  // 0 where an element of a large panel is -inf
 };
 
 SOFTAX_KERNELS_END
