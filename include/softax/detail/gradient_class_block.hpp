@@ -182,13 +182,13 @@ private:
     /// Whether groups that are short runs have no element at -inf, so that all finite classes are all that the mask leaves: a call
     /// with runs of three takes .86 of the time that it takes with counting (AVX-512).
     bool has_no_lowest() const noexcept {
-        P const one = P::set(T(1)), by = P::set(factor), lowest = P::set(-std::numeric_limits<T>::infinity());
-        P all = one;
+        P const by = P::set(factor), lowest = P::set(-std::numeric_limits<T>::infinity());
+        P above = P::set(T(1));
         L const* const x = row(0);
         for (index_t i = 0, n = live * c.classes; i < n; i += P::lanes) {
-            all = all * zero_where_equal(one, fetch<T>(x + i, std::min(n - i, P::lanes)) * by, lowest);
+            above = zero_where_equal(above, fetch<T>(x + i, std::min(n - i, P::lanes)) * by, lowest);
         }
-        return !has_positive(one - all);
+        return are_ones(above);
     }
 
     /// That of a group whose classes are so far below the maximum. With none left all is lost.

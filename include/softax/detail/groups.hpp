@@ -43,6 +43,12 @@ void fill_run(T* y, index_t n, T value) noexcept {
     for (; i < n; ++i) y[i] = value;
 }
 
+/// Whether all lanes, each 0 or 1, are 1.
+template <class T>
+EIGEN_ALWAYS_INLINE bool are_ones(packet<T> x) noexcept {
+    return !has_positive(packet<T>::set(T(1)) - x);
+}
+
 /// No mask: elements as they are, under the names of mask.
 template <class T>
 struct everything {
@@ -181,7 +187,7 @@ struct mask {
     }
 };
 
-/// The same as the next of columns that are so many words.
+/// any[0, 8 * Words) |= what a mask leaves of n rows.
 template <index_t Words>
 void take_words(bool* any, bool const* where, index_t row, index_t n) noexcept {
     std::uint64_t words[Words];
@@ -193,7 +199,7 @@ void take_words(bool* any, bool const* where, index_t row, index_t n) noexcept {
     std::memcpy(any, words, sizeof words);
 }
 
-/// any[0, columns) |= what a mask leaves of n rows.
+/// The same of any columns.
 inline void take_any(bool* any, bool const* where, index_t row, index_t n, index_t columns) noexcept {
     index_t j = 0;
     for (; j + 64 <= columns; j += 64) take_words<8>(any + j, where + j, row, n);

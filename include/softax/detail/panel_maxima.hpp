@@ -47,7 +47,7 @@ public:
     void spare_empty_columns(mask<T> const& which) noexcept {
         bool any[Width] = {};
         // A maximum of -inf is that of nothing, but where an element is -inf.
-        bool const are_empty = looks && is_large_ && !has_positive(P::set(T(1)) - unspoilt_);
+        bool const are_empty = looks && is_large_ && are_ones(unspoilt_);
         if (!are_empty && !take_left(any, which)) return;
         for (index_t j = 0; j < s_.columns; j += P::lanes) {
             P const m = P::load(m_ + j);
@@ -60,13 +60,11 @@ private:
     bool take_left(bool* any, mask<T> const& which) const noexcept {
         bool const* const where = which.where.data;
         index_t const row = which.row(), columns = s_.columns;
-        P const one = P::set(T(1));
-        P found = P::set(T(0));
+        P above = P::set(T(1));
         for (index_t j = 0; j < columns; j += P::lanes) {
-            P const m = P::load(m_ + j, std::min(columns - j, P::lanes), T(0));
-            found = max(found, one - zero_where_equal(one, m, P::set(lowest)));
+            above = zero_where_equal(above, P::load(m_ + j, std::min(columns - j, P::lanes), T(0)), P::set(lowest));
         }
-        if (!has_positive(found)) return false;
+        if (are_ones(above)) return false;
         // Short rows that follow one another are read some at a time.
         index_t some = 1;
         while (row == columns && some * columns < 64 && 16 * some <= n_) some *= 2;

@@ -27,7 +27,7 @@ public:
     }
 
     /// Whether no element that was masked last, left or not, is -inf.
-    bool are_above_lowest() const noexcept { return !has_positive(P::set(T(1)) - unspoilt_); }
+    bool are_above_lowest() const noexcept { return are_ones(unspoilt_); }
 
     T* operator[](index_t i) noexcept { return e_[i]; }
     T const* operator[](index_t i) const noexcept { return e_[i]; }
