@@ -8,7 +8,6 @@ class gradient_columns {
     using P = packet<T>;
     using elements = gradient_elements<Rule, Weights, Y, G, Out>;
     static constexpr index_t lanes = gradient_lanes<T>;
-    static constexpr index_t strip_width = 256 / static_cast<index_t>(sizeof(T));
 
 public:
     gradient_columns(derivative<Rule, T> const& formula, gradient_tile<Y, G, Out, T> const& tile) noexcept
@@ -16,35 +15,54 @@ public:
 
     /// At most gradient_width(n) of them.
     void kernel() noexcept {
-        if constexpr (has_sum(Rule) && has_result(Rule)) {
-            if (t_.n <= lanes) return short_columns();
-        }
-        if constexpr (has_sum(Rule)) add_columns();
-        for (index_t j = 0; j < t_.groups && !has_result(Rule); ++j) t_.sum(j) = sum_[j];
-        if constexpr (has_result(Rule)) {
-            for (index_t j = 0; j < t_.groups && !has_sum(Rule); ++j) sum_[j] = t_.sum(j);
-            index_t const fold = fold_of_results(), flat = fold * t_.groups, rows = t_.n / fold;
-            for (index_t have = t_.groups; have < flat; have *= 2) std::copy_n(sum_, have, sum_ + have);
-            elements const e = elements_;
-            for (index_t i = 0; i < rows; ++i) finish_row(e, i * fold, flat, sum_);
-            if (rows * fold < t_.n) finish_row(e, rows * fold, (t_.n - rows * fold) * t_.groups, sum_);
+        bool const is_short = has_sum(Rule) && t_.n <= lanes;
+        index_t const width = is_short ? run_length() : t_.groups;
+        for (index_t j = 0; j < t_.groups; j += width) {
+            index_t const columns = std::min(width, t_.groups - j);
+            if constexpr (has_sum(Rule)) {
+                is_short ? add_rows({t_.n, j, t_.row, j, t_.where_row}, columns, sum_, lane_) : add_columns();
+            }
+            for (index_t p = 0; p < columns && !has_sum(Rule); ++p) sum_[p] = t_.sum(p);
+            for (index_t p = 0; p < columns && !has_result(Rule); ++p) t_.sum(j + p) = sum_[p];
+            if constexpr (has_result(Rule)) finish(j, columns);
         }
     }
 
 private:
+    /// Columns of so few elements that each is a lane by itself are added a run of each row at a time, which is read again for the
+    /// results: to keep it takes longer, 1.5 times for (16,65536) of half over axis 0. Runs of both arrays fill at most half an L1
+    /// cache. Rows that are pages apart push each other out of it whatever their length; long runs are fetched faster then.
+    index_t run_length() const noexcept {
+        constexpr index_t element = static_cast<index_t>(sizeof(T));
+        bool const is_apart = t_.row * element % 4096 == 0;
+        index_t const most = is_apart ? 256 * t_.n : std::min(128 * t_.n, 16384 / t_.n / 256 * 256);
+        return std::clamp(most / element, 512 / element, gradient_most_columns);
+    }
+
+    /// The results of some columns.
+    void finish(index_t first, index_t columns) noexcept {
+        elements const e = elements_;
+        index_t const fold = std::min(t_.n, fold_of_results(columns)), flat = fold * columns, rows = t_.n / fold;
+        for (index_t have = columns; have < flat; have *= 2) std::copy_n(sum_, have, sum_ + have);
+        for (index_t i = 0; i < rows; ++i) finish_row(e, i * fold, first, flat, sum_);
+        if (rows * fold < t_.n) finish_row(e, rows * fold, first, (t_.n - rows * fold) * columns, sum_);
+    }
+
     /// How many rows are one, where they follow one another and would not fill packets: loads need not wait for what has been stored
     /// beside them then, nor is any for some lanes only. In place (100,1000,8) over axis 1 takes .4 of the time (logsumexp_vjp).
-    index_t fold_of_results() const noexcept {
+    index_t fold_of_results(index_t columns) const noexcept {
         bool const is_dense =
-            t_.row == t_.groups && t_.out_row == t_.groups && (Weights == weights::none || t_.where_row == t_.groups);
-        bool const is_fit = t_.groups % P::lanes != 0 && t_.groups * P::lanes <= gradient_most_columns;
-        return is_dense && is_fit ? P::lanes : 1;
+            t_.row == columns && t_.out_row == columns && (Weights == weights::none || t_.where_row == columns);
+        bool const is_fit = columns % P::lanes != 0 && columns * P::lanes <= gradient_most_columns;
+        bool const is_less = columns < 2 * P::lanes || t_.n >= 4 * P::lanes;  // than to copy sums
+        return is_dense && is_fit && is_less ? P::lanes : 1;
     }
 
     /// The results of some elements that begin with row i. In line, or each row copies what makes them, and masked ones of 48 take
     /// 3.2 times as long as others (log_softmax_vjp, AVX2).
-    EIGEN_ALWAYS_INLINE static void finish_row(elements const& e, index_t i, index_t count, T const* sums) noexcept {
-        index_t const at = i * e.tile.row, to = i * e.tile.out_row, w = i * e.tile.where_row;
+    EIGEN_ALWAYS_INLINE static void finish_row(elements const& e, index_t i, index_t first, index_t count,
+                                               T const* sums) noexcept {
+        index_t const at = i * e.tile.row + first, to = i * e.tile.out_row + first, w = i * e.tile.where_row + first;
         index_t const whole = count / P::lanes * P::lanes, rest = count - whole;
         for (index_t j = 0; j < whole; j += P::lanes) {
             if (e.tile.ahead > 0)
@@ -54,38 +72,61 @@ private:
         if (rest > 0) e.finish(at + whole, to + whole, w + whole, rest, P::load(sums + whole, rest, T(0)));
     }
 
-    /// Columns of so few elements that each is a lane by itself: some cache lines at a time, kept beside their sums, since rows
-    /// that are a power of two apart push each other out of every cache.
-    void short_columns() noexcept {
+    /// Some rows: where the first begins, and how far it is to the next.
+    struct spaced_rows {
+        index_t count, at, step, w, where_step;
+
+        spaced_rows even() const noexcept { return {(count + 1) / 2, at, 2 * step, w, 2 * where_step}; }
+        spaced_rows odd() const noexcept { return {count / 2, at + step, 2 * step, w + where_step, 2 * where_step}; }
+    };
+
+    /// The sums of the columns of some rows, in the order in which lanes are added: those of every second row and those of the
+    /// others, which are brought to spare. Up to eight rows are added in registers.
+    void add_rows(spaced_rows const& r, index_t columns, T* to, T* spare) noexcept {
+        switch (r.count) {
+            case 1:
+                return add_few<1>(r, columns, to);
+            case 2:
+                return add_few<2>(r, columns, to);
+            case 3:
+                return add_few<3>(r, columns, to);
+            case 4:
+                return add_few<4>(r, columns, to);
+            case 5:
+                return add_few<5>(r, columns, to);
+            case 6:
+                return add_few<6>(r, columns, to);
+            case 7:
+                return add_few<7>(r, columns, to);
+            case 8:
+                return add_few<8>(r, columns, to);
+            default:
+                break;
+        }
+        add_rows(r.even(), columns, to, spare);
+        add_rows(r.odd(), columns, spare, spare + gradient_most_columns);
+        for (index_t p = 0; p < columns; p += P::lanes) (P::load(to + p) + P::load(spare + p)).store(to + p);
+    }
+
+    template <index_t Count>
+    void add_few(spaced_rows const& of, index_t columns, T* to) noexcept {
         elements const e = elements_;
-        for (index_t j = 0; j < t_.groups; j += strip_width) {
-            index_t const columns = std::min(strip_width, t_.groups - j);
-            for (index_t i = 0; i < t_.n; ++i) {
-                index_t const at = i * t_.row + j, w = i * t_.where_row + j, to = i * strip_width;
-                for (index_t p = 0; p < columns; p += P::lanes) {
-                    P y, g;
-                    index_t const live = std::min(P::lanes, columns - p);
-                    e.take(y, g, at + p, live);
-                    e.template ask_for<P::lanes, true>(at + p + strip_width, w + p + strip_width);
-                    y.store(y_ + to + p);
-                    g.store(g_ + to + p);
-                    e.add(P::set(T(0)), y, g, w + p, live).store(lane_ + to + p);
-                }
-            }
-            for (index_t half = lanes / 2; half > 0; half /= 2) {
-                for (index_t l = 0; l < half && l + half < t_.n; ++l) {
-                    T *const a = lane_ + l * strip_width, *const b = a + half * strip_width;
-                    for (index_t p = 0; p < columns; p += P::lanes) (P::load(a + p) + P::load(b + p)).store(a + p);
-                }
-            }
-            for (index_t i = 0; i < t_.n; ++i) {
-                index_t const at = i * t_.row + j, w = i * t_.where_row + j, from = i * strip_width;
-                for (index_t p = 0; p < columns; p += P::lanes) {
-                    P const y = P::load(y_ + from + p), g = P::load(g_ + from + p);
-                    index_t const live = std::min(P::lanes, columns - p);
-                    put(e.result(y, g, P::load(lane_ + p), w + p, live), e.tile.out + at + p, live);
-                }
-            }
+        spaced_rows r = of;
+        index_t const whole = columns / P::lanes * P::lanes;
+        for (index_t p = 0; p < whole; p += P::lanes, r.at += P::lanes, r.w += P::lanes) {
+            sum_of<Count>(e, r, P::lanes).store(to + p);
+        }
+        if (whole < columns) sum_of<Count>(e, r, columns - whole).store(to + whole);
+    }
+
+    template <index_t Count>
+    EIGEN_ALWAYS_INLINE static P sum_of(elements const& e, spaced_rows const& r, index_t live) noexcept {
+        if constexpr (Count > 1) {
+            return sum_of<(Count + 1) / 2>(e, r.even(), live) + sum_of<Count / 2>(e, r.odd(), live);
+        } else {
+            constexpr index_t ahead = 512 / static_cast<index_t>(sizeof(T));
+            if (e.tile.ahead > 0) e.template ask_for<P::lanes, has_result(Rule)>(r.at + ahead, r.w + ahead);
+            return e.add(P::set(T(0)), r.at, r.w, live);
         }
     }
 
@@ -155,7 +196,6 @@ private:
     elements elements_;
     gradient_tile<Y, G, Out, T> t_;
     index_t width_;  // groups in whole packets
-    alignas(64) T y_[has_result(Rule) ? lanes * strip_width : 1], g_[has_result(Rule) ? lanes * strip_width : 1];
     alignas(64) T lane_[has_sum(Rule) ? gradient_lane_elements<T> : 1];
     alignas(64) T sum_[gradient_most_columns];
     wide total_[has_sum(Rule) ? gradient_most_columns : 1];

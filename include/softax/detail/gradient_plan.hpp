@@ -87,6 +87,7 @@ struct run_segment {
 /// How many groups of n elements are worked on side by side.
 template <class T>
 constexpr index_t gradient_width(index_t n) noexcept {
+    if (n <= gradient_lanes<T>) return gradient_most_columns;
     index_t const fitting = gradient_lane_elements<T> / std::min(n, gradient_lanes<T>);
     return std::min(fitting / 16 * 16, gradient_most_columns);
 }
