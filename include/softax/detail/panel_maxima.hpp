@@ -65,15 +65,15 @@ private:
             above = zero_where_equal(above, P::load(m_ + j, std::min(columns - j, P::lanes), T(0)), P::set(lowest));
         }
         if (are_ones(above)) return false;
-        // Short rows that follow one another are read some at a time.
+        // Short rows that follow one another are read some at a time, the last of them perhaps again.
         index_t some = 1;
         while (row == columns && some * columns < 64 && 16 * some <= n_) some *= 2;
-        index_t const rows = n_ / some;
-        take_any(any, where, some * row, rows, some * columns);
-        for (index_t k = columns; k < some * columns; k += columns) {
-            for (index_t j = 0; j < columns; ++j) any[j] |= any[k + j];
+        take_any(any, where, some * row, n_ / some, some * columns);
+        if (n_ % some > 0) take_any(any, where + (n_ - some) * row, row, 1, some * columns);
+        for (index_t half = some / 2 * columns; half >= columns; half /= 2) {
+            SOFTAX_VECTORIZED
+            for (index_t j = 0; j < half; ++j) any[j] |= any[half + j];
         }
-        take_any(any, where + rows * some * row, row, n_ - rows * some, columns);
         return true;
     }
 
