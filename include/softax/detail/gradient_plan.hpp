@@ -72,6 +72,10 @@ template <class T>
 inline constexpr index_t gradient_lane_elements = 32768 / static_cast<index_t>(sizeof(T));
 inline constexpr index_t gradient_most_columns = 512;
 
+/// Columns of at most as many elements need no room for lanes.
+template <class T>
+inline constexpr index_t gradient_short = 2 * gradient_lanes<T>;
+
 /// How far ahead memory is asked for of a mask, which makes one stream more than the caches follow by themselves, and of rows of
 /// columns, which they do not follow at all: log_softmax_vjp of (4096,1024) over axis 0 takes .65 of the time (AVX-512); 0 if not.
 constexpr index_t ahead_of(index_t size) noexcept { return size >= index_t{1} << 21 ? 1024 : 0; }
@@ -87,9 +91,7 @@ struct run_segment {
 /// How many groups of n elements are worked on side by side.
 template <class T>
 constexpr index_t gradient_width(index_t n) noexcept {
-    if (n <= gradient_lanes<T>) return gradient_most_columns;
-    index_t const fitting = gradient_lane_elements<T> / std::min(n, gradient_lanes<T>);
-    return std::min(fitting / 16 * 16, gradient_most_columns);
+    return n <= gradient_short<T> ? gradient_most_columns : gradient_lane_elements<T> / gradient_lanes<T>;
 }
 
 struct gradient_plan {
