@@ -24,7 +24,7 @@ public:
                          : add_columns();
             }
             for (index_t p = 0; p < columns && !has_sum(Rule); ++p) sum_[p] = t_.sum(p);
-            for (index_t p = 0; p < columns && !has_result(Rule); ++p) t_.sum(j + p) = sum_[p];
+            for (index_t p = 0; p < columns && !has_result(Rule); ++p) t_.sum(j + p) = sum_[p] + T(0);  // never -0
             if constexpr (has_result(Rule)) finish(j, columns);
         }
     }
@@ -118,11 +118,13 @@ private:
     void add_few(spaced_rows const& of, index_t columns, T* to) noexcept {
         elements const e = elements_;
         spaced_rows r = of;
+        // See gradient_runs.hpp. To add -0 changes nothing and compilers know that.
+        P const zero = P::set(Rows == 1 ? -T(0) : T(0));
         index_t const whole = columns / P::lanes * P::lanes;
         for (index_t p = 0; p < whole; p += P::lanes, r.at += P::lanes, r.w += P::lanes) {
-            sum_of<Lanes, Rows>(e, r, P::lanes).store(to + p);
+            (sum_of<Lanes, Rows>(e, r, P::lanes) + zero).store(to + p);
         }
-        if (whole < columns) sum_of<Lanes, Rows>(e, r, columns - whole).store(to + whole);
+        if (whole < columns) (sum_of<Lanes, Rows>(e, r, columns - whole) + zero).store(to + whole);
     }
 
     template <index_t Lanes, index_t Rows>
@@ -172,7 +174,7 @@ private:
         for (index_t half = lanes / 2; half > 0; half /= 2) {
             for (index_t l = 0; l < half && l + half < used; ++l) add_lanes(l, l + half);
         }
-        std::copy_n(lane_, width_, sums);
+        for (index_t j = 0; j < width_; j += P::lanes) (P::load(lane_ + j) + P::set(T(0))).store(sums + j);
     }
 
     /// Where a lane begins: at 0, or with what it holds.

@@ -2,6 +2,9 @@
 //
 // A sum is added in lanes of at most 16 elements, then as a tree, then in double; which lane an element belongs to follows from
 // its place in the group alone. So a group has the same bits along every axis, in every batch and layout.
+//
+// Products may round to -0. A sum is never -0 where that could be seen: where it is the result, or is taken from an element that is
+// -0. Such an element leaves a lane that it has to itself 0, so for lanes of one element nothing need be done.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
@@ -99,10 +102,11 @@ private:
                         e.add(lane[p % packets], y[p], g[p], w + p * P::lanes, p + 1 < Packets ? P::lanes : rest);
                 }
                 sum = sum_of(lane);
+                if constexpr (Packets > packets) sum += T(0);
             } else {
                 sum = t_.sums[j];
             }
-            if constexpr (!has_result(Rule)) t_.sums[j] = sum;
+            if constexpr (!has_result(Rule)) t_.sums[j] = sum + T(0);
             if constexpr (has_result(Rule)) {
                 P const s = P::set(sum);
                 SOFTAX_UNROLLED
