@@ -105,7 +105,7 @@ def ratio_table(data, ratio):
         of_types = ([r for r in records if r["type"] == t] for t in TYPES)
         rows.append([f"`{name}`", *(worst_of(found, ratio) for found in of_types)])
     ratios = [ratio(r) for r in data["records"] if ratio(r)]
-    count = f"{sum(r > HELD for r in ratios)} of {len(ratios)} are above {HELD}."
+    count = f"Above {HELD}: {sum(r > HELD for r in ratios)} of {len(ratios)}."
     return report.table([BLOCK_HEAD, *TYPES], rows) + "\n\n" + count
 
 

@@ -70,10 +70,7 @@ private:
         while (row == columns && some * columns < 64 && 16 * some <= n_) some *= 2;
         take_any(any, where, some * row, n_ / some, some * columns);
         if (n_ % some > 0) take_any(any, where + (n_ - some) * row, row, 1, some * columns);
-        for (index_t half = some / 2 * columns; half >= columns; half /= 2) {
-            SOFTAX_VECTORIZED
-            for (index_t j = 0; j < half; ++j) any[j] |= any[half + j];
-        }
+        for (index_t half = some / 2 * columns; half >= columns; half /= 2) take_any(any, any + half, half, 1, half);
         return true;
     }
 
