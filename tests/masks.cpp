@@ -219,6 +219,26 @@ TEMPLATE_TEST_CASE("a group that the scale makes -inf is not one of which nothin
     }
 }
 
+// What a mask says of narrow columns is read some rows at a time, and of the last of them too.
+TEMPLATE_TEST_CASE("one element of -inf is left of a column, wherever it is", "[masks]", float, double, softax::half) {
+    using T = TestType;
+    for (index_t const n : {48, 63, 100, 300, 311, 1000}) {
+        for (index_t const columns : {2, 3, 5, 8, 16, 31, 40}) {
+            for (index_t const left : {index_t{0}, n / 2, n - 9, n - 2, n - 1}) {
+                array<T> const a({n, columns}, static_cast<T>(-static_cast<float>(inf)));
+                array<bool> where({n, columns}, false);
+                where(left, columns / 2) = true;
+                INFO(n << " x " << columns << ", row " << left);
+                auto const y = softax::softmax(a, 0, {.where = where});
+                auto const s = softax::logsumexp(a, 0, {.where = where});
+                CHECK(std::isnan(static_cast<double>(y(left, columns / 2))));
+                CHECK(static_cast<double>(y(left, 0)) == 0);
+                CHECK(static_cast<double>(s(0)) == -inf);
+            }
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("in place, and over joint axes", "[masks]", float, double, softax::half) {
     using T = TestType;
     std::mt19937 random(2);
