@@ -89,8 +89,7 @@ private:
         if (r.count > (are_single ? 8 : 4)) {
             add_rows(r.even(), columns, to, spare);
             add_rows(r.odd(), columns, spare, spare + gradient_most_columns);
-            for (index_t p = 0; p < columns; p += P::lanes) (P::load(to + p) + P::load(spare + p)).store(to + p);
-            return;
+            return merge(spare, columns, to);
         }
         if (!are_single) return add_few<4, 2>(r, columns, to);
         switch (r.count) {
@@ -172,7 +171,8 @@ private:
             }
         }
         for (index_t half = lanes / 2; half > 0; half /= 2) {
-            for (index_t l = 0; l < half && l + half < used; ++l) add_lanes(l, l + half);
+            for (index_t l = 0; l < half && l + half < used; ++l)
+                merge(lane_ + (l + half) * width_, width_, lane_ + l * width_);
         }
         for (index_t j = 0; j < width_; j += P::lanes) (P::load(lane_ + j) + P::set(T(0))).store(sums + j);
     }
@@ -204,9 +204,9 @@ private:
         s.store(lane);
     }
 
-    void add_lanes(index_t to, index_t from) noexcept {
-        T *const a = lane_ + to * width_, *const b = lane_ + from * width_;
-        for (index_t j = 0; j < width_; j += P::lanes) (P::load(a + j) + P::load(b + j)).store(a + j);
+    /// Adds a lane of columns to another.
+    static void merge(T const* lane, index_t columns, T* to) noexcept {
+        for (index_t p = 0; p < columns; p += P::lanes) (P::load(to + p) + P::load(lane + p)).store(to + p);
     }
 
     elements elements_;
