@@ -33,6 +33,37 @@ EIGEN_ALWAYS_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept
 #endif
 
 #if SOFTAX_CHOICE_BYTES > 0
+/// A byte for each lane of a packet.
+template <class P>
+EIGEN_ALWAYS_INLINE __m128i lane_bytes(bool const* where) noexcept {
+    auto const* const p = reinterpret_cast<__m128i const*>(where);
+    if constexpr (P::lanes == 16) return _mm_loadu_si128(p);
+    if constexpr (P::lanes == 8) return _mm_loadl_epi64(p);
+    if constexpr (P::lanes == 4) return _mm_loadu_si32(p);
+    if constexpr (P::lanes == 2) return _mm_loadu_si16(p);
+}
+
+/// The same of the first live lanes, the others 0. Reads nothing else.
+template <class P>
+EIGEN_ALWAYS_INLINE __m128i lane_bytes(bool const* where, index_t live) noexcept {
+    if (live == P::lanes) return lane_bytes<P>(where);
+#if SOFTAX_CHOICE_BYTES == 64
+    return _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << live) - 1u), where);
+#else
+    return _mm_cvtsi64_si128(static_cast<long long>(first_bools(where, live)));
+#endif
+}
+
+#if SOFTAX_CHOICE_BYTES == 32
+/// All bits of lanes of which the byte is not 0.
+template <class T>
+EIGEN_ALWAYS_INLINE auto live_lanes(__m128i bytes) noexcept {
+    __m256i const zero = _mm256_setzero_si256();
+    if constexpr (sizeof(T) == 4) return (__m256)_mm256_cmpgt_epi32(_mm256_cvtepu8_epi32(bytes), zero);
+    if constexpr (sizeof(T) == 8) return (__m256d)_mm256_cmpgt_epi64(_mm256_cvtepu8_epi64(bytes), zero);
+}
+#endif
+
 /// Lane by lane x where a byte is not 0, else other.
 template <class T>
 EIGEN_ALWAYS_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet<T> other) noexcept {
@@ -55,14 +86,10 @@ EIGEN_ALWAYS_INLINE packet<T> chosen_by_bytes(__m128i bytes, packet<T> x, packet
 #else
     // A blend is one instruction inside on AMD, two on Intel, three on its newest. Without it there are four for three: masked panels
     // of softmax take 1.05 times as long (AMD Zen 5).
-    __m256i const zero = _mm256_setzero_si256();
-    if constexpr (sizeof(T) == 4) {
-        auto const left_out = (__m256)_mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), zero);
-        return {(raw)_mm256_blendv_ps((__m256)x.raw, (__m256)other.raw, left_out)};
-    } else {
-        auto const left_out = (__m256d)_mm256_cmpeq_epi64(_mm256_cvtepu8_epi64(bytes), zero);
-        return {(raw)_mm256_blendv_pd((__m256d)x.raw, (__m256d)other.raw, left_out)};
-    }
+    if constexpr (sizeof(T) == 4)
+        return {(raw)_mm256_blendv_ps((__m256)other.raw, (__m256)x.raw, live_lanes<T>(bytes))};
+    if constexpr (sizeof(T) == 8)
+        return {(raw)_mm256_blendv_pd((__m256d)other.raw, (__m256d)x.raw, live_lanes<T>(bytes))};
 #endif
 }
 #endif
@@ -73,13 +100,7 @@ EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, packet<T> x, packet<T> o
     using P = packet<T>;
     [[maybe_unused]] constexpr std::size_t bytes = sizeof(typename P::raw_type);
 #if SOFTAX_CHOICE_BYTES > 0
-    if constexpr (bytes == SOFTAX_CHOICE_BYTES) {
-        auto const* const p = reinterpret_cast<__m128i const*>(where);
-        if constexpr (P::lanes == 16) return chosen_by_bytes(_mm_loadu_si128(p), x, other);
-        if constexpr (P::lanes == 8) return chosen_by_bytes(_mm_loadl_epi64(p), x, other);
-        if constexpr (P::lanes == 4) return chosen_by_bytes(_mm_loadu_si32(p), x, other);
-        if constexpr (P::lanes == 2) return chosen_by_bytes(_mm_loadu_si16(p), x, other);
-    }
+    if constexpr (bytes == SOFTAX_CHOICE_BYTES) return chosen_by_bytes(lane_bytes<P>(where), x, other);
 #endif
 #if defined(__GNUC__)
     if constexpr (P::lanes > 1 && bytes != SOFTAX_CHOICE_BYTES) {
@@ -105,17 +126,27 @@ EIGEN_ALWAYS_INLINE packet<T> chosen(bool const* where, index_t live, packet<T> 
     using P = packet<T>;
     if (live == P::lanes) return chosen(where, x, other);
 #if SOFTAX_CHOICE_BYTES > 0
-    if constexpr (sizeof(typename P::raw_type) == SOFTAX_CHOICE_BYTES) {
-#if SOFTAX_CHOICE_BYTES == 64
-        return chosen_by_bytes(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << live) - 1u), where), x, other);
-#else
-        return chosen_by_bytes(_mm_cvtsi64_si128(static_cast<long long>(first_bools(where, live))), x, other);
-#endif
-    }
+    if constexpr (sizeof(typename P::raw_type) == SOFTAX_CHOICE_BYTES)
+        return chosen_by_bytes(lane_bytes<P>(where, live), x, other);
 #endif
     bool some[P::lanes];
     for (index_t k = 0; k < P::lanes; ++k) some[k] = k < live && where[k];
     return chosen(some, x, other);
+}
+
+/// x where the mask is false, else 0; lanes beyond the first live ones are x.
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> zero_where_left(packet<T> x, bool const* where, index_t live) noexcept {
+#if SOFTAX_CHOICE_BYTES == 32
+    // One of the two instructions of a blend on Intel.
+    using P = packet<T>;
+    using raw = typename P::raw_type;
+    if constexpr (sizeof(raw) == 32 && sizeof(T) == 4)
+        return {(raw)_mm256_andnot_ps(live_lanes<T>(lane_bytes<P>(where, live)), (__m256)x.raw)};
+    if constexpr (sizeof(raw) == 32 && sizeof(T) == 8)
+        return {(raw)_mm256_andnot_pd(live_lanes<T>(lane_bytes<P>(where, live)), (__m256d)x.raw)};
+#endif
+    return chosen(where, live, packet<T>::set(T(0)), x);
 }
 
 SOFTAX_KERNELS_END

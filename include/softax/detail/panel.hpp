@@ -55,7 +55,7 @@ public:
             if constexpr (may_keep) {
                 if (!is_masked_as_read) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
             }
-            if (!asked.has_extra()) maxima.spare_empty_columns(which);
+            if (!asked.has_extra()) maxima.spare_empty_columns();
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else {

@@ -56,11 +56,6 @@ struct masked_rows {
         prefetch(p.x + rows * x.row);
         if constexpr (is_masked) prefetch(p.where + rows * which.row());
     }
-
-    /// As that of the mask.
-    EIGEN_ALWAYS_INLINE packet<T> unspoilt(packet<T> so_far, place const& p, index_t lanes) const noexcept {
-        return which.unspoilt(so_far, some_of_row<In>::load(p.x, lanes));
-    }
 };
 
 /// The rows of an input on their way to the exponential. What a mask leaves may be factored and plain then.
