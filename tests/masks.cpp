@@ -427,6 +427,35 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
     }
 }
 
+// Where caches do not keep the mask of a panel, bits are kept of what it says, a word for each packet of columns, the last of them
+// perhaps not whole. A scale of 1e30 takes another way, past the bits.
+TEMPLATE_TEST_CASE("more columns than a second-level cache keeps", "[masks]", float, double) {
+    using T = TestType;
+    std::mt19937 random(9);
+    for (auto const& [count, n] : {std::pair<index_t, index_t>{1001, 300}, {260, 1100}, {131, 3000}}) {
+        if (is_slow_build && n != 300) continue;
+        auto const where = some_of(count, n, random);
+        auto const where_columns = array<bool>(view(where).transpose());
+        for (auto const& [scale, extra] : {std::pair<double, double>{1, -inf}, {-0.7, 0.5}, {1e30, -inf}}) {
+            auto const a = elements<T>(count, n, random, scale < 0 ? inf : -inf);
+            auto const columns = array<T>(view(a).transpose());
+            for (form const f : forms) {
+                auto const expected = by_hand(f, a, where, scale, extra);
+                auto const is_same = [&](array<T> const& y, char const* what) {
+                    require_same<T>(expected, f == form::logsumexp ? view<T const>(y) : view<T const>(y).transpose(),
+                                    text_of(f, n, scale, what, count));
+                };
+                softax::options const o = {.scale = scale, .where = where_columns, .extra = extra};
+                is_same(guarded<T>(f, columns, 0, o), "columns");
+                if (f == form::logsumexp) continue;
+                auto in_place = columns;
+                run_into<T>(f, in_place, in_place, 0, o);
+                is_same(in_place, "columns in place");
+            }
+        }
+    }
+}
+
 // Results of more than 8 and 16 MiB, in whole cache lines, are written past the caches, those of groups of nothing too; masked
 // elements wait for them in a scratch. The longest rows are masked wherever they are read, and their exponentials computed twice.
 TEST_CASE("past the caches", "[masks]") {

@@ -36,9 +36,11 @@
 //   detail/row_twice    for a row that caches do not keep
 //   detail/row_block    the same for several short ones at once
 //   detail/long_row     one row on several threads
+//   detail/panel_bits   what a mask says of a panel, a bit each
 //   detail/panel_sources  the rows of a panel as its passes read them
 //   detail/panel_maxima the first pass over a panel
 //   detail/panel_sums   the sums of the columns of a panel
+//   detail/panel_exponentials  the second pass over it
 //   detail/panel_results  the last pass over a panel
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip_elements some short groups in L1, and the way there and back

@@ -149,6 +149,25 @@ EIGEN_ALWAYS_INLINE packet<T> zero_where_left(packet<T> x, bool const* where, in
     return chosen(where, live, packet<T>::set(T(0)), x);
 }
 
+#if SOFTAX_CHOICE_BYTES == 64
+/// A bit for each lane that a mask leaves out, and for those beyond the first live ones. Reads nothing else.
+template <class T>
+EIGEN_ALWAYS_INLINE std::uint16_t lanes_left_out(bool const* where, index_t live) noexcept {
+    __m128i const bytes = lane_bytes<packet<T>>(where, live);
+    return _mm_testn_epi8_mask(bytes, bytes);
+}
+
+/// Lane by lane other where a bit is set, else x, which is loaded whole: loads under a mask teach a prefetcher nothing, and masked
+/// logsumexp of 10,000 rows of 10,000 takes 1.7 times as long (AMD Zen 5).
+template <class T>
+EIGEN_ALWAYS_INLINE packet<T> replaced(std::uint16_t lanes, packet<T> x, packet<T> other) noexcept {
+    using raw = typename packet<T>::raw_type;
+    if constexpr (sizeof(T) == 4) return {(raw)_mm512_mask_blend_ps(lanes, (__m512)x.raw, (__m512)other.raw)};
+    auto const half = static_cast<__mmask8>(lanes);
+    if constexpr (sizeof(T) == 8) return {(raw)_mm512_mask_blend_pd(half, (__m512d)x.raw, (__m512d)other.raw)};
+}
+#endif
+
 SOFTAX_KERNELS_END
 #undef SOFTAX_CHOICE_BYTES
 #endif

@@ -20,7 +20,8 @@ public:
         extents const size = {count_, groups, plan_.is_large, plan_.is_streamed};
         if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
         if (plan_.which == plan::kernel::panel) {
-            if (plan_.waiting > 0) panel_.wait_in({scratch_.data(), plan_.inner_block});
+            if (plan_.waiting > 0) panel_.wait_in({scratch_.data() + plan_.bits, plan_.inner_block});
+            if (plan_.bits > 0) panel_.keep_in(reinterpret_cast<std::uint16_t*>(scratch_.data()));
             panel_.template kernel<Form, E>({x.data, x.row}, {y.data, y.row}, size, asked, which);
             return panel_.has_nan();
         }

@@ -34,12 +34,14 @@ public:
         n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1, is_streamed_ = size.are_streamed;
         flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         // Caches follow folded rows, which are one run: (100,1000,8) over axis 1 takes .91 of the time under a mask.
-        is_large_ = size.are_large && (fold_ == 1 || n_ * columns > index_t{1} << 17);
+        bool const is_large = size.are_large && (fold_ == 1 || n_ * columns > index_t{1} << 17);
+        if (fold_ > 1) bits_ = nullptr;
         x.row *= fold_, y.row *= fold_;
         rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
         if constexpr (std::same_as<E, T>) e = scratch_.data == nullptr ? y : e;
-        y_ahead_ = e.row;
-        panel_maxima<T, width> maxima(at_.m, n_, {columns, fold_, flat_}, is_large_);
+        panel_shape const shape = {columns, fold_, flat_};
+        panel_maxima<T, width> maxima(at_.m, n_, shape, is_large);
+        panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
         mask<T> const folded = which.folded(fold_);
         constexpr bool is_converted = !std::same_as<E, T>, can_mask = masks_panel_as_read<Form, E>;
         constexpr bool may_keep = !can_mask || Form == form::logsumexp;
@@ -47,34 +49,33 @@ public:
         // What is converted is multiplied on its way, as masked elements are.
         T const factor = is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor;
         scale_ = scaling<T>::of(asked);
+        if constexpr (can_mask) {
+            if (is_masked_as_read) {
+                add_masked<Form>(maxima, exponentials, {x, folded}, e, asked);
+                return finish<Form>(x, e, y, asked);
+            }
+        }
         if (which) {
-            if constexpr (can_mask) {
-                if (is_masked_as_read)
-                    scale_.factor = which.factor, maxima.find(masked_rows<T, T, mask<T>>{x, folded}, scale_);
-            }
-            if constexpr (may_keep) {
-                if (!is_masked_as_read) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
-            }
-            if (!asked.has_extra()) maxima.spare_empty_columns();
+            if constexpr (may_keep) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else {
             maxima.find(masked_rows<T, T, everything<T>>{x, {}}, scale_);
         }
-        bool const is_plain = take_pivots(asked);
+        bool const is_plain = take_pivots(maxima, asked, static_cast<bool>(which));
         rows_at<T const> from = {e.data, e.row};
         if constexpr (!is_converted) {
-            if (!which || is_masked_as_read) from = x;
+            if (!which) from = x;
         }
-        if constexpr (can_mask) {
-            if (is_masked_as_read) add<Form, mask<T>>({from, folded}, e, is_plain);
-        }
-        if (!is_masked_as_read) add<Form, everything<T>>({from, {}}, e, is_plain);
+        exponentials.template add<Form, everything<T>>({from, {}}, scale_, e, is_plain);
         finish<Form>(from, e, y, asked);
     }
 
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
     void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
+
+    /// Gives memory in which a large panel keeps the bits of a mask.
+    void keep_in(std::uint16_t* bits) noexcept { bits_ = bits; }
 
     /// Whether some column was NaN in the last call.
     bool has_nan() const noexcept { return has_nan_; }
@@ -86,90 +87,29 @@ private:
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
-    bool take_pivots(request<T> const& asked) noexcept {
+    bool take_pivots(panel_maxima<T, width>& maxima, request<T> const& asked, bool is_masked) noexcept {
+        if (is_masked && !asked.has_extra()) maxima.spare_empty_columns();
         repeat(at_.m);
         std::fill(at_.m + flat_, at_.m + padded_, T(0));
         return at_.take(padded_, asked);
     }
 
-    template <form Form, class Mask>
-    void add(masked_rows<T, T, Mask> const& x, rows_at<T> e, bool is_plain) noexcept {
-        if (!is_plain) return add<Form>(source<way::general, T, Mask>{x, scale_}, e);
-        if constexpr (masked_rows<T, T, Mask>::is_masked) {
-            if (scale_.factor.first() != 1) return add<Form>(source<way::plain, T, Mask, true>{x, scale_}, e);
-        }
-        add<Form>(source<way::plain, T, Mask>{x, scale_}, e);
-    }
-
-    /// Fills the sums; stores the exponentials where the form wants them.
-    template <form Form, class Source>
-    void add(Source const& x, rows_at<T> e) noexcept {
-        // A lane of a column is every step-th row.
-        index_t const step = sum_lanes / fold_, chunk_rows = chunk / fold_, rows = (n_ + fold_ - 1) / fold_;
-        constexpr T start = Form == form::softmax ? lane_sum<T>::above : T(0);
-        panel_shape const shape = {columns_, fold_, flat_};
-        sums_.start(columns_);
-        for (index_t c = 0; c < rows; c += chunk_rows) {
-            index_t const end = std::min(rows, c + chunk_rows);
-            sums_.start_chunk(shape, start);
-            for (index_t b = c; b < end; b += lane_rows * step) {
-                for (index_t l = 0; l < step && b + l < end; ++l) {
-                    index_t const i = b + l, left = std::min((end - i + step - 1) / step, lane_rows);
-                    add_lane<Form>(x, {e[i], e.row * step}, {i, left, step}, l);
-                }
-            }
-            sums_.template total<Form>(shape, static_cast<double>(start));
-        }
-    }
-
-    /// Adds rows of one lane, the last of which may be the last of all and then not whole.
-    template <form Form, class Source>
-    void add_lane(Source const& x, rows_at<T> y, stepped_rows const& rows, index_t lane) noexcept {
-        index_t const last = rows.first + (rows.count - 1) * rows.step;
-        index_t const left = std::min(flat_, (n_ - last * fold_) * columns_), whole = rows.count - (left < flat_);
-        if (whole > 0) add_rows<Form>(x, y, {rows.first, whole, rows.step}, flat_, lane);
-        if (whole < rows.count) add_rows<Form>(x, {y[whole], 0}, {last, 1, 0}, left, lane);
-    }
-
-    // Passes over a row have a function for one packet, called with all lanes, a constant, and at its end with those left.
-    template <form Form, class Source>
-    void add_rows(Source const& x, rows_at<T> y, stepped_rows const& rows, index_t columns, index_t lane) noexcept {
-        index_t j = 0;
-        for (; j + P::lanes <= columns; j += P::lanes) add_packet<Form>(x, y, rows, {j, P::lanes, lane});
-        if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
-    }
-
-    template <form Form, class Source>
-    EIGEN_ALWAYS_INLINE void add_packet(Source const& x, rows_at<T> y, stepped_rows const& rows,
-                                        place_of_sums const& at) noexcept {
-        auto const pivot = at_.of_packet(at.column);
-        T *const hi = sums_.hi + at.lane * width + at.column, *const lo = sums_.lo + at.lane * width + at.column;
-        T* const equal = sums_.equal + at.column;
-        P const m = P::load(at_.m + at.column), one = P::set(T(1));
-        lane_sum<T> sum = {P::load(hi), P::load(lo)};
-        T* to = y.data + at.column;
-        auto place = x.at(rows.first, at.column);
-        index_t const count = rows.count, step = rows.step;
-        bool const is_asked_for = Source::is_masked && is_large_;
-        bool const begins_line = at.column % (64 / static_cast<index_t>(sizeof(T))) == 0;
-        SOFTAX_WRITTEN_OUT
-        for (index_t i = 0; i < count; ++i, x.step(place, step), to += y.row) {
-            if (begins_line) prefetch_to(to + y_ahead_);  // rows of the next lane
-            if (is_asked_for) x.ask_for(place, 1);
-            P const value = x(place, at.lanes);
-            auto const e = reduced_exp<T>::template of<Source::how>(value, pivot, x.scale);
-            if constexpr (Form == form::softmax) {
-                e.value().store(to, at.lanes);
-                sum.add_below(e.value());
-            } else {
-                sum.add_unless_equal(e, value, m);
-                (P::load(equal) + (one - zero_where_equal(one, value, m))).store(equal, at.lanes);
+    /// Maxima and sums of rows that are masked as they are read.
+    template <form Form>
+    void add_masked(panel_maxima<T, width>& maxima, panel_exponentials<T, width>& exponentials,
+                    masked_rows<T, T, mask<T>> const& x, rows_at<T> e, request<T> const& asked) noexcept {
+        scale_.factor = x.which.factor;
+        bool is_plain = false;
+        if constexpr (keeps_bits<T>) {
+            if (bits_ != nullptr) {
+                panel_bits<T> const bits = {bits_, padded_ / P::lanes};
+                maxima.find(x, scale_, bits);
+                is_plain = take_pivots(maxima, asked, true);
+                if (is_plain) return exponentials.template add<Form, panel_bits<T>>({x.x, bits}, scale_, e, true);
             }
         }
-        // Lanes beyond the end have added what is not there, which only folded rows could take for theirs.
-        index_t const kept = fold_ > 1 ? at.lanes : P::lanes;
-        sum.hi.store(hi, kept);
-        sum.lo.store(lo, kept);
+        if (bits_ == nullptr) maxima.find(x, scale_), is_plain = take_pivots(maxima, asked, true);
+        exponentials.template add<Form, mask<T>>(x, scale_, e, is_plain);
     }
 
     log_terms<T> terms_of(index_t j) const noexcept {
@@ -233,14 +173,12 @@ private:
         if (is_streamed_) end_streaming();
     }
 
-    static constexpr index_t lane_rows = 8;
-
     index_t n_ = 0, columns_ = 0;
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
-    index_t y_ahead_ = 0;  // how far ahead memory is asked for to write there
-    bool has_nan_ = false, is_streamed_ = false, is_large_ = false;
+    bool has_nan_ = false, is_streamed_ = false;
     rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
+    std::uint16_t* bits_ = nullptr;
     pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative
     panel_sums<T, width> sums_;

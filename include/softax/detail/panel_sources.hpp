@@ -19,10 +19,10 @@ struct rows_at {
 };
 
 /// Where a packet of a row lies, and what a mask says of it.
-template <class In>
+template <class In, class Answer>
 struct place_in_row {
     In const* x;
-    bool const* where;
+    Answer const* where;
 };
 
 // Sources of the passes over a panel. What changes from row to row is the place alone: a source is many registers, which would be
@@ -32,8 +32,9 @@ struct place_in_row {
 template <class T, class In, class Mask>
 struct masked_rows {
     using element = In;
-    using place = place_in_row<In>;
-    static constexpr bool is_masked = std::same_as<Mask, mask<T>>;
+    static constexpr bool has_bits = std::same_as<Mask, panel_bits<T>>;
+    static constexpr bool is_masked = has_bits || std::same_as<Mask, mask<T>>;
+    using place = place_in_row<In, std::conditional_t<has_bits, std::uint16_t, bool>>;
 
     rows_at<In const> x;
     Mask which;
@@ -54,7 +55,12 @@ struct masked_rows {
     /// Asks for what is some rows ahead; of a mask for every packet, since nobody knows where its cache lines begin.
     EIGEN_ALWAYS_INLINE void ask_for(place const& p, index_t rows) const noexcept {
         prefetch(p.x + rows * x.row);
-        if constexpr (is_masked) prefetch(p.where + rows * which.row());
+        if constexpr (is_masked && !has_bits) prefetch(p.where + rows * which.row());
+    }
+
+    /// so_far, but 0 in columns of which the mask leaves an element.
+    EIGEN_ALWAYS_INLINE packet<T> nothing(packet<T> so_far, place const& p, index_t lanes) const noexcept {
+        return zero_where_left(so_far, p.where, lanes);
     }
 };
 
@@ -66,13 +72,54 @@ struct source : masked_rows<T, T, Mask> {
     scaling<T> scale;
 
     /// The first lanes of a packet.
-    EIGEN_ALWAYS_INLINE packet<T> operator()(place_in_row<T> const& p, index_t lanes) const noexcept {
-        packet<T> own = packet<T>::load(p.x, lanes, T(0));
-        if constexpr (IsFactored) own = own * scale.factor;
-        // The mask has -inf too, but in memory, which is read for every packet then.
-        if constexpr (source::is_masked)
-            own = chosen(p.where, lanes, own, packet<T>::set(-std::numeric_limits<T>::infinity()));
+    EIGEN_ALWAYS_INLINE packet<T> operator()(typename source::place const& p, index_t lanes) const noexcept {
+        packet<T> const own = factored(p, lanes);
+        if constexpr (source::has_bits) {
+            return replaced(*p.where, own, lowest());
+        } else if constexpr (source::is_masked) {
+            return chosen(p.where, lanes, own, lowest());
+        } else {
+            return own;
+        }
+    }
+
+protected:
+    EIGEN_ALWAYS_INLINE packet<T> factored(typename source::place const& p, index_t lanes) const noexcept {
+        packet<T> const own = packet<T>::load(p.x, lanes, T(0));
+        if constexpr (IsFactored) return own * scale.factor;
         return own;
+    }
+
+    /// The mask has it too, but in memory, which would be read for every packet.
+    EIGEN_ALWAYS_INLINE static packet<T> lowest() noexcept {
+        return packet<T>::set(-std::numeric_limits<T>::infinity());
+    }
+};
+
+/// The same, and what the mask leaves out kept.
+template <class T, bool IsFactored>
+struct recording_source : source<way::plain, T, mask<T>, IsFactored> {
+    using masked = source<way::plain, T, mask<T>, IsFactored>;
+    struct place : masked::place {
+        std::uint16_t* kept;
+    };
+
+    panel_bits<T> bits;
+
+    EIGEN_ALWAYS_INLINE place at(index_t i, index_t j) const noexcept { return {masked::at(i, j), &bits.where(i, j)}; }
+
+    EIGEN_ALWAYS_INLINE void step(place& p, index_t rows) const noexcept {
+        masked::step(p, rows);
+        p.kept += rows * bits.words;
+    }
+
+    EIGEN_ALWAYS_INLINE packet<T> nothing(packet<T> so_far, place const& p, index_t lanes) const noexcept {
+        return replaced(lanes_left_out<T>(p.where, lanes), packet<T>::set(T(0)), so_far);
+    }
+
+    EIGEN_ALWAYS_INLINE packet<T> operator()(place const& p, index_t lanes) const noexcept {
+        *p.kept = lanes_left_out<T>(p.where, lanes);
+        return replaced(*p.kept, masked::factored(p, lanes), masked::lowest());
     }
 };
 

@@ -15,11 +15,12 @@ struct plan {
     bool is_streamed = false;  // results are written past the caches
     bool is_large = false;     // the array is more than caches keep
     index_t waiting = 0;       // elements of scratch in which masked or streamed ones wait
+    index_t bits = 0;          // elements of scratch in which a panel keeps what a mask says
 
     /// Elements of scratch, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return moved + waiting;
+        return moved + bits + waiting;
     }
 
     /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
@@ -62,6 +63,9 @@ struct plan {
             chosen.inner_block = waiting_columns<T>(p);
             chosen.waiting = p.count * chosen.inner_block;
         }
+        constexpr bool may_keep_bits = masks_panel_as_read<Form, In> && keeps_bits<T>;
+        if (may_keep_bits && is_panel && c.is_masked && chosen.is_large)
+            chosen.bits = panel_bits<T>::size(p.count, chosen.inner_block);
         // A row by itself is masked on its way to the output, or for logsumexp where it is read, like those too long to wait; a block
         // of rows has a scratch.
         bool const is_masked =
