@@ -427,6 +427,54 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
     }
 }
 
+// However a mask lies, it says what its copy says: masks of steps, of one of two axes, transposed.
+TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", float, double, softax::half,
+                   std::int64_t) {
+    using T = TestType;
+    struct lie {
+        index_list shape, mask, axes;
+    };
+    std::vector<lie> const lies = {{{9, 60, 20}, {9, 60, 1}, {1}},
+                                   {{9, 60, 70}, {60, 1}, {1}},
+                                   {{5, 10, 70}, {5, 10, 1}, {1}},
+                                   {{5, 10, 6}, {5, 10, 1}, {1}},
+                                   {{5, 100, 6}, {100, 1}, {1}},
+                                   {{2, 50, 60, 8}, {2, 1, 60, 1}, {2}},
+                                   {{2, 50, 60, 8}, {50, 60, 1}, {2}},
+                                   {{40, 10}, {40, 1}, {1}},
+                                   {{300, 17}, {17}, {1}},
+                                   {{20, 6, 10}, {20, 6, 1}, {1, 2}},
+                                   {{20, 6, 10}, {20, 1, 10}, {1, 2}},
+                                   {{20, 4, 7}, {20, 1, 7}, {1, 2}},
+                                   {{20, 6, 10}, {6, 1}, {0, 1, 2}},
+                                   {{7, 9, 30}, {7, 1, 1}, {1}},
+                                   {{3, 4, 50, 20}, {1, 4, 50, 1}, {1, 2}},
+                                   {{3, 4, 50, 20}, {3, 1, 50, 1}, {1, 2}}};
+    std::mt19937 random(11);
+    auto const on = softax::stream(softax::device::cpu, 3);
+    for (auto const& [shape, mask, axes] : lies) {
+        auto a = array<T>::uninitialized(shape);
+        for (T& x : a) x = static_cast<T>(static_cast<float>(random() % 64) / (std::is_integral_v<T> ? 1.0f : 4.0f));
+        array<bool> small(mask, true);
+        for (bool& b : small) b = random() % 3 != 0;
+        array<bool> const copy(view<bool const>(small).broadcast_to(shape));
+        array<bool> const turned(view<bool const>(copy).transpose());
+        for (auto const& where : {view<bool const>(small).broadcast_to(shape), view<bool const>(turned).transpose()}) {
+            for (form const f : forms) {
+                for (double const extra : {-inf, 0.5}) {
+                    std::string const what = std::string(name_of(f)) + ", shape " + softax::detail::text_of(shape) +
+                                             ", mask " + softax::detail::text_of(mask);
+                    auto const expected = run<T>(f, a, axes, softax::options{.where = copy, .extra = extra});
+                    auto const y = run<T>(f, a, axes, softax::options{.where = where, .extra = extra});
+                    require_same<softax::result_type<T>>(expected, y, what);
+                    auto const by_three = run<T>(f, a, axes, softax::options{.where = where, .extra = extra, .on = on});
+                    require_same<softax::result_type<T>>(expected, by_three, what + ", on three threads");
+                }
+            }
+        }
+    }
+}
+
 // Where caches do not keep the mask of a panel, bits are kept of what it says, a word for each packet of columns, the last of them
 // perhaps not whole. A scale of 1e30 takes another way, past the bits.
 TEMPLATE_TEST_CASE("more columns than a second-level cache keeps", "[masks]", float, double) {

@@ -54,6 +54,7 @@
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/plan         which kernel, and where
 //   detail/group_blocks groups, some at a time
+//   detail/block_mask   masks that lie otherwise than elements
 //   detail/chosen_kernel the kernel of a plan and its scratch
 //   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order

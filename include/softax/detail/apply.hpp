@@ -12,10 +12,11 @@ class application {
 
 public:
     application(partition const& p, call const& c, share const& s)
-        : p_(p),
-          call_(c.is_masked && masks_groups(p) ? unmasked(c) : c),
-          plan_(plan::of<Form, In, Out>(p, call_, s.parts)),
-          blocks_(p, plan_.outer_block, plan_.inner_block),
+        : call_(call_of(p, c)),
+          moved_mask_(call_.is_mask_moved ? std::make_optional<block_mask>(p) : std::nullopt),
+          p_(moved_mask_ ? moved_mask_->lying() : p),
+          plan_(plan::of<Form, In, Out>(p_, call_, s.parts)),
+          blocks_(p_, plan_.outer_block, plan_.inner_block),
           kernel_(p.count, plan_, call_),
           integers_(p.count * columns(), columns(), call_.is_masked) {
         // A mask is applied where elements are moved, and the factor with it; so are integers subtracted.
@@ -23,6 +24,7 @@ public:
         scale_ = static_cast<double>(asked.factor) * static_cast<double>(asked.mantissa);
         extra_ = asked.extra;
         if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked.factor, T(1));
+        if (moved_mask_) moved_mask_->make_room(plan_.outer_block, plan_.inner_block);
     }
 
     /// How many blocks there are.
@@ -33,7 +35,8 @@ public:
         for (index_t b = first; b < end; ++b) {
             group_block const at = blocks_[b];
             Out* const y = m.y + at.offset.y;
-            bool const* const where = m.where ? m.where + at.offset.where : nullptr;
+            bool const* where = m.where ? m.where + at.offset.where : nullptr;
+            if (moved_mask_) where = (*moved_mask_)(m.where, b);
             run({m.x + at.offset.x, y, call_.is_masked ? where : nullptr}, at);
             if (where != nullptr && !call_.is_masked)
                 left_out<Form, T>(extra_).fill_groups(y, where, blocks_.axes_of(at));
@@ -43,8 +46,11 @@ public:
 private:
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
 
-    static call unmasked(call c) noexcept {
-        c.is_masked = false;
+    static call call_of(partition const& p, call c) noexcept {
+        // To tell one short row from another takes as long as its elements.
+        bool const are_short = p.inner.extent == 1 && p.count < short_group;
+        c.is_masked = c.is_masked && (are_short || !masks_groups(p));
+        c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
         return c;
     }
 
@@ -139,8 +145,9 @@ private:
         }
     }
 
-    partition const& p_;
     call call_;
+    std::optional<block_mask> moved_mask_;
+    partition const& p_;
     T factor_ = 1;
     double scale_, extra_;  // rounded to the type of the kernels
     plan plan_;

@@ -18,6 +18,38 @@ EIGEN_ALWAYS_INLINE void store_bits(packet<carrier<T>> x, T* p) noexcept {
     std::memcpy(p, &x.raw, sizeof x.raw);
 }
 
+/// y[0, n) = x[0, n), bytes, in words of Word bytes, the last of which overlap; n >= Word.
+template <index_t Word>
+EIGEN_ALWAYS_INLINE void copy_words(char* y, char const* x, index_t n) noexcept {
+    for (index_t i = 0; i + Word < n; i += Word) std::memcpy(y + i, x + i, Word);
+    std::memcpy(y + n - Word, x + n - Word, Word);
+}
+
+/// The same of any n: a call would take longer for few.
+EIGEN_ALWAYS_INLINE void copy_bytes(char* y, char const* x, index_t n) noexcept {
+    if (n < 8 || n > 64) return void(std::memcpy(y, x, static_cast<std::size_t>(n)));
+    n < 16 ? copy_words<8>(y, x, n) : copy_words<16>(y, x, n);
+}
+
+/// y[0, n) = x, a byte, perhaps more of them where there is room.
+EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n, index_t room) noexcept {
+    std::uint64_t const word = std::uint64_t{static_cast<unsigned char>(x)} * 0x0101010101010101;
+    std::uint64_t const words[] = {word, word};
+    if (n <= 8 && room >= 8) return void(std::memcpy(y, words, 8));
+    if (n < 8) return void(std::memset(y, x, static_cast<std::size_t>(n)));
+    if (n < 16) {
+        std::memcpy(y, words, 8);
+        return void(std::memcpy(y + n - 8, words, 8));
+    }
+    using P = packet<double>;
+    constexpr index_t bytes = sizeof(P);
+    P const all = P::set(std::bit_cast<double>(word));
+    index_t i = 0;
+    for (; i + bytes <= n; i += bytes) std::memcpy(y + i, &all.raw, bytes);
+    for (; i + 16 < n; i += 16) std::memcpy(y + i, words, 16);
+    std::memcpy(y + n - 16, words, 16);
+}
+
 #if defined(__GNUC__)
 /// Eight rows of eight bytes.
 class byte_square {

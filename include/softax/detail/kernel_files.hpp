@@ -36,6 +36,7 @@
 #include "fitness.hpp"
 #include "plan.hpp"
 #include "group_blocks.hpp"
+#include "block_mask.hpp"
 #include "chosen_kernel.hpp"
 #include "apply.hpp"
 // clang-format on

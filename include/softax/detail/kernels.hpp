@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ enum class form { softmax, log_softmax, logsumexp };
 /// What a call says beside form, memory and axes; see options.
 struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
-    bool is_masked = false, is_in_place = false, is_aligned = false;
+    bool is_masked = false, is_mask_moved = false, is_in_place = false, is_aligned = false;
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.

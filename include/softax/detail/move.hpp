@@ -65,6 +65,11 @@ private:
     void move_rectangle(To* y, From const* x, Mask const& which) const noexcept {
         constexpr index_t tile = 16;
         rectangle const& r = block_;
+        if constexpr (std::same_as<From, To> && sizeof(To) == 1 && !is_masked) {
+            if (r.column.y == 1 && (r.column.x == 0 || r.column.x == 1)) {
+                return move_bytes(reinterpret_cast<char*>(y), reinterpret_cast<char const*>(x));
+            }
+        }
         bool const is_answered_in_runs = !is_masked || which.column() == 1 || which.column() == 0;
         if (r.column.x == 1 && r.column.y == 1 && is_answered_in_runs) {
             for (index_t i = 0; i < r.row.extent; ++i) run(y + i * r.row.y, x + i * r.row.x, which.rows(i, 1));
@@ -88,6 +93,16 @@ private:
             for (index_t j0 = 0; j0 < r.column.extent; j0 += tile) {
                 all.move_elements(i0, i1, j0, std::min(j0 + tile, r.column.extent));
             }
+        }
+    }
+
+    /// Runs of bytes, or of one byte each.
+    void move_bytes(char* y, char const* x) const noexcept {
+        walked_axis const &row = block_.row, &column = block_.column;
+        bool const is_dense = row.y == column.extent;
+        for (index_t i = 0; i < row.extent; ++i, y += row.y, x += row.x) {
+            index_t const room = is_dense ? (row.extent - i) * column.extent : 0;
+            column.x == 0 ? fill_bytes(y, *x, column.extent, room) : copy_bytes(y, x, column.extent);
         }
     }
 

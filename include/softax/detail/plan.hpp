@@ -46,6 +46,7 @@ struct plan {
         using T = compute_type<In>;
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 17;
         plan chosen = kernel_of<Form, In, Out>(p, c, parts);
+        if (c.is_mask_moved) chosen.narrow<T>(p);
         bool const is_row = chosen.which == kernel::row && chosen.where != place::scratch;
         bool const is_side_by_side = !is_row && chosen.where == place::direct && p.inner.extent > 1;
         bool const is_panel = is_side_by_side && chosen.which == kernel::panel;
@@ -79,6 +80,16 @@ struct plan {
     }
 
 private:
+    /// Blocks of which what a mask says stays in a first-level cache.
+    template <class T>
+    void narrow(partition const& p) noexcept {
+        constexpr index_t width = strip<T>::width;
+        index_t const fitting = std::max(row_bytes / p.count, index_t{1});
+        index_t const some = fitting > width ? fitting / width * width : fitting;
+        if (p.inner.extent == 1) outer_block = std::min(outer_block, some);
+        if (which == kernel::strip) inner_block = std::min(inner_block, std::max(some, width));
+    }
+
     template <form Form, class In, class Out>
     static plan kernel_of(partition const& p, call const& c, index_t parts) noexcept;
 
