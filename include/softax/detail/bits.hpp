@@ -31,19 +31,22 @@ EIGEN_ALWAYS_INLINE void copy_bytes(char* y, char const* x, index_t n) noexcept 
     n < 16 ? copy_words<8>(y, x, n) : copy_words<16>(y, x, n);
 }
 
-/// y[0, n) = x, a byte, perhaps more of them where there is room.
-EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n, index_t room) noexcept {
-    std::uint64_t const word = std::uint64_t{static_cast<unsigned char>(x)} * 0x0101010101010101;
-    std::uint64_t const words[] = {word, word};
-    if (n <= 8 && room >= 8) return void(std::memcpy(y, words, 8));
+/// A byte eight times.
+EIGEN_ALWAYS_INLINE std::uint64_t eight_times(char x) noexcept {
+    return std::uint64_t{static_cast<unsigned char>(x)} * 0x0101010101010101;
+}
+
+/// y[0, n) = x, a byte.
+EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n) noexcept {
     if (n < 8) return void(std::memset(y, x, static_cast<std::size_t>(n)));
+    std::uint64_t const words[] = {eight_times(x), eight_times(x)};
     if (n < 16) {
         std::memcpy(y, words, 8);
         return void(std::memcpy(y + n - 8, words, 8));
     }
     using P = packet<double>;
     constexpr index_t bytes = sizeof(P);
-    P const all = P::set(std::bit_cast<double>(word));
+    P const all = P::set(std::bit_cast<double>(words[0]));
     index_t i = 0;
     for (; i + bytes <= n; i += bytes) std::memcpy(y + i, &all.raw, bytes);
     for (; i + 16 < n; i += 16) std::memcpy(y + i, words, 16);

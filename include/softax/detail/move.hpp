@@ -99,10 +99,21 @@ private:
     /// Runs of bytes, or of one byte each.
     void move_bytes(char* y, char const* x) const noexcept {
         walked_axis const &row = block_.row, &column = block_.column;
-        bool const is_dense = row.y == column.extent;
-        for (index_t i = 0; i < row.extent; ++i, y += row.y, x += row.x) {
-            index_t const room = is_dense ? (row.extent - i) * column.extent : 0;
-            column.x == 0 ? fill_bytes(y, *x, column.extent, room) : copy_bytes(y, x, column.extent);
+        index_t const n = column.extent, all = row.extent * n;
+        bool const is_dense = row.y == n;
+        if (is_dense && row.x == 0 && column.x == 1) {
+            copy_bytes(y, x, n);
+            for (index_t have = n; have < all; have *= 2) copy_bytes(y + have, y, std::min(have, all - have));
+            return;
+        }
+        index_t i = 0;
+        // What is written too much belongs to the next rows.
+        for (; is_dense && column.x == 0 && n <= 8 && i * n + 8 <= all; ++i) {
+            std::uint64_t const word = eight_times(x[i * row.x]);
+            std::memcpy(y + i * n, &word, 8);
+        }
+        for (; i < row.extent; ++i) {
+            column.x == 0 ? fill_bytes(y + i * row.y, x[i * row.x], n) : copy_bytes(y + i * row.y, x + i * row.x, n);
         }
     }
 

@@ -141,17 +141,22 @@ private:
     }
 
 #if defined(__GNUC__)
-    /// The same for bytes.
+    /// The same for bytes: squares at an edge overlap the last, and a cache line of the input is read once.
     void transpose_bytes() const noexcept {
+        constexpr index_t line = 64;
         rectangle const& r = block;
-        index_t const rows = r.row.extent / 8 * 8, columns = r.column.extent / 8 * 8;
-        for (index_t i = 0; i < rows; i += 8) {
+        index_t const rows = r.row.extent, columns = r.column.extent;
+        if (rows < 8 || columns < 8) return move_elements(0, rows, 0, columns);
+        for (index_t first = 0; first < rows; first += line) {
             for (index_t j = 0; j < columns; j += 8) {
-                byte_square::load(x + i + j * r.column.x, r.column.x).transposed().store(y + i * r.row.y + j, r.row.y);
+                for (index_t i = first; i < std::min(first + line, rows); i += 8) {
+                    index_t const row = std::min(i, rows - 8), column = std::min(j, columns - 8);
+                    byte_square::load(x + row + column * r.column.x, r.column.x)
+                        .transposed()
+                        .store(y + row * r.row.y + column, r.row.y);
+                }
             }
         }
-        move_elements(0, rows, columns, r.column.extent);
-        move_elements(rows, r.row.extent, 0, r.column.extent);
     }
 #endif
 };
