@@ -1,5 +1,5 @@
-// Question: what do a scale, a mask of every element, one that leaves nothing of some groups, a causal mask that is broadcast, and an
-// extra logit cost against the plain call?
+// Question: what do a scale, a mask of every element, one that leaves nothing of some groups, a causal mask that is broadcast, one of
+// steps, the same for what lies side by side, and an extra logit cost against the plain call?
 #include "floor.hpp"
 
 namespace {
@@ -48,6 +48,13 @@ array<bool> causal_mask(shape_case const& c) {
     return mask;
 }
 
+/// One answer for all that lies side by side along the last axis.
+array<bool> step_mask(shape_case const& c) {
+    shape_case steps = c;
+    steps.shape[steps.shape.size() - 1] = 1;
+    return full_mask(steps);
+}
+
 void add_options(std::string const& what, shape_case const& c, options const& o, auto mask_of) {
     bench::add(what + " " + c.name(), [=](benchmark::State& state) {
         auto const a = bench::normal<float>(c.shape);
@@ -74,6 +81,7 @@ int main(int argc, char** argv) {
         add_options("full mask", c, {}, full_mask);
         add_options("mask of groups", c, {}, group_mask);
         add_options("causal mask", c, {}, causal_mask);
+        add_options("mask of steps", c, {}, step_mask);
         add_options("all", c, {.scale = 0.3, .extra = 0}, causal_mask);
     }
     return bench::run(argc, argv);

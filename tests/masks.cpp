@@ -449,12 +449,21 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{20, 6, 10}, {6, 1}, {0, 1, 2}},
                                    {{7, 9, 30}, {7, 1, 1}, {1}},
                                    {{3, 4, 50, 20}, {1, 4, 50, 1}, {1, 2}},
-                                   {{3, 4, 50, 20}, {3, 1, 50, 1}, {1, 2}}};
+                                   {{3, 4, 50, 20}, {3, 1, 50, 1}, {1, 2}},
+                                   {{400, 200}, {400, 1}, {1}},
+                                   {{10, 5000}, {10, 1}, {0}},
+                                   {{100, 700}, {100, 1}, {0}},
+                                   {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
     auto const on = softax::stream(softax::device::cpu, 3);
     for (auto const& [shape, mask, axes] : lies) {
         auto a = array<T>::uninitialized(shape);
         for (T& x : a) x = static_cast<T>(static_cast<float>(random() % 64) / (std::is_integral_v<T> ? 1.0f : 4.0f));
+        if constexpr (!std::is_integral_v<T>) {
+            for (index_t i = 5; i < a.size(); i += 37) a.data()[i] = static_cast<T>(static_cast<float>(-inf));
+            for (index_t i = 7; i < a.size(); i += 301)
+                a.data()[i] = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+        }
         array<bool> small(mask, true);
         for (bool& b : small) b = random() % 3 != 0;
         array<bool> const copy(view<bool const>(small).broadcast_to(shape));
