@@ -19,9 +19,7 @@ public:
         index_t const element = p.reduce.at[0].where, extent = p.inner.extent;
         if (!is_row) {
             bool const fits = p.inner.where == 1 && (extent >= line || element == extent);
-            // What is the same for many columns is masked on its way to a scratch in no time.
-            bool const is_same = std::floating_point<In> && p.inner.where == 0 && extent >= 4 * line;
-            return !(is_one && (fits || (is_same && p.count >= short_group))) && p.inner.x == 1 && p.count <= longest;
+            return !(is_one && fits) && p.inner.x == 1 && p.count <= longest;
         }
         bool const is_dense = p.outer.size == 0 || p.outer.at[p.outer.size - 1].where == p.count;
         bool const fits = element == 1 && (std::floating_point<In> || p.count >= short_group || is_dense);
