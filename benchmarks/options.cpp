@@ -1,5 +1,5 @@
-// Question: what do a scale, a mask of every element, one that leaves nothing of some groups, a causal mask that is broadcast, one of
-// steps, the same for what lies side by side, and an extra logit cost against the plain call?
+// Question: what do a scale, a mask of every element, one that leaves nothing of some groups, a causal mask that is broadcast, one
+// of steps, the same for all side by side, and an extra logit cost against the plain call?
 #include "floor.hpp"
 
 namespace {
