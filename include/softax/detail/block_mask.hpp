@@ -46,13 +46,13 @@ public:
         group_block const at = (*blocks_)[b];
         walked_axes axes;
         index_t step = given_.count * row_;
+        axes.push_back({at.outer, 0, step, blocks_->last().where});
         for (index_t k = 0; k < given_.reduce.size; ++k) {
             walked_axis const& a = given_.reduce.at[k];
             step /= a.extent;
-            axes.push_back({a.extent, a.where, step, a.where});
+            axes.push_back({a.extent, 0, step, a.where});
         }
-        axes.push_back({at.outer, blocks_->last().where, given_.count * row_, blocks_->last().where});
-        axes.push_back({at.inner, given_.inner.where, 1, given_.inner.where});
+        axes.push_back({at.inner, 0, 1, given_.inner.where});
         mask_mover(answers_.data(), where + at.offset.where, axes);
         return answers_.data();
     }

@@ -99,16 +99,18 @@ private:
     void add_masked(panel_maxima<T, width>& maxima, panel_exponentials<T, width>& exponentials,
                     masked_rows<T, T, mask<T>> const& x, rows_at<T> e, request<T> const& asked) noexcept {
         scale_.factor = x.which.factor;
-        bool is_plain = false;
         if constexpr (keeps_bits<T>) {
             if (bits_ != nullptr) {
                 panel_bits<T> const bits = {bits_, padded_ / P::lanes};
                 maxima.find(x, scale_, bits);
-                is_plain = take_pivots(maxima, asked, true);
-                if (is_plain) return exponentials.template add<Form, panel_bits<T>>({x.x, bits}, scale_, e, true);
+                if (!take_pivots(maxima, asked, true)) {
+                    return exponentials.template add<Form, mask<T>>(x, scale_, e, false);
+                }
+                return exponentials.template add<Form, panel_bits<T>>({x.x, bits}, scale_, e, true);
             }
         }
-        if (bits_ == nullptr) maxima.find(x, scale_), is_plain = take_pivots(maxima, asked, true);
+        maxima.find(x, scale_);
+        bool const is_plain = take_pivots(maxima, asked, true);
         exponentials.template add<Form, mask<T>>(x, scale_, e, is_plain);
     }
 
