@@ -65,11 +65,11 @@ private:
         if (j < columns) add_packet<Form>(x, y, rows, {j, columns - j, lane});
     }
 
-    /// Whether rows of a large panel come too late if nobody asks. Where bits are all that is read beside them, if they are short or
-    /// come from memory: masked logsumexp of 10,000 rows of 4,096 takes .97 of the time then, of 2,000 rows of 256 1.05 times.
+    /// Whether rows of a large panel come too late if nobody asks. Where bits are all that is read beside them, if they come from
+    /// memory: masked logsumexp of 10,000 rows of 4,096 takes .97 of the time then, of 2,000 rows of 256 1.05 times.
     template <class Source>
     bool asks_ahead(Source const& x) const noexcept {
-        if constexpr (Source::has_bits) return s_.columns <= Width / 4 || n_ * x.x.row >= index_t{1} << 23;
+        if constexpr (Source::has_bits) return n_ * x.x.row >= index_t{1} << 22;
         return Source::is_masked;
     }
 
