@@ -427,7 +427,8 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
     }
 }
 
-// However a mask lies, it says what its copy says: masks of steps, of one of two axes, transposed.
+// However a mask lies, it says what its copy says: masks of steps, of one of two axes, transposed. Of 33 rows of 961 halves, the last
+// block of columns once was one of one column, less than a packet: memory was read and written before it.
 TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", float, double, softax::half,
                    std::int64_t) {
     using T = TestType;
@@ -453,6 +454,7 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{400, 200}, {400, 1}, {1}},
                                    {{10, 5000}, {10, 1}, {0}},
                                    {{100, 700}, {100, 1}, {0}},
+                                   {{33, 961}, {33, 1}, {0}},
                                    {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
     auto const on = softax::stream(softax::device::cpu, 3);

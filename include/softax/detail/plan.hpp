@@ -87,7 +87,12 @@ private:
         index_t const fitting = std::max(row_bytes / p.count, index_t{1});
         index_t const some = fitting > width ? fitting / width * width : fitting;
         if (p.inner.extent == 1) outer_block = std::min(outer_block, some);
-        if (which == kernel::strip) inner_block = std::min(inner_block, std::max(some, width));
+        if (which != kernel::strip) return;
+        // Halves fill packets in the last block too.
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+        index_t columns = std::max(some, width);
+        while (columns > width && p.inner.extent % columns > 0 && p.inner.extent % columns < line) columns -= width;
+        inner_block = std::min(inner_block, columns);
     }
 
     template <form Form, class In, class Out>
