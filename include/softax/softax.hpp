@@ -29,6 +29,7 @@
 //   detail/logarithms   of several groups, side by side
 //   detail/conversions  elements of any type on their way to packets and back
 //   detail/groups       where groups lie, and which elements take part
+//   detail/bytes        what masks say as bytes, copied and repeated
 //   detail/row_max      the largest element of a row; rows that are moved, rows without a sum
 //   detail/outcome      what becomes of an element once the sum of its row is known
 //   detail/row_sums     the passes over a row
@@ -47,6 +48,7 @@
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them
 //   detail/bits         elements of any type as bits
+//   detail/byte_squares the same transposed
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/left_out     results of what a mask leaves out

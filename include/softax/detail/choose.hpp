@@ -169,5 +169,4 @@ EIGEN_ALWAYS_INLINE packet<T> replaced(std::uint16_t lanes, packet<T> x, packet<
 #endif
 
 SOFTAX_KERNELS_END
-#undef SOFTAX_CHOICE_BYTES
 #endif

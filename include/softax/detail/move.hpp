@@ -99,21 +99,12 @@ private:
     /// Runs of bytes, or of one byte each.
     void move_bytes(char* y, char const* x) const noexcept {
         walked_axis const &row = block_.row, &column = block_.column;
-        index_t const n = column.extent, all = row.extent * n;
+        index_t const n = column.extent;
         bool const is_dense = row.y == n;
-        if (is_dense && row.x == 0 && column.x == 1) {
-            copy_bytes(y, x, n);
-            for (index_t have = n; have < all; have *= 2) copy_bytes(y + have, y, std::min(have, all - have));
-            return;
-        }
-        index_t i = 0;
-        // What is written too much belongs to the next rows.
-        for (; is_dense && column.x == 0 && n <= 8 && i * n + 8 <= all; ++i) {
-            std::uint64_t const word = eight_times(x[i * row.x]);
-            std::memcpy(y + i * n, &word, 8);
-        }
-        for (; i < row.extent; ++i) {
-            column.x == 0 ? fill_bytes(y + i * row.y, x[i * row.x], n) : copy_bytes(y + i * row.y, x + i * row.x, n);
+        if (is_dense && column.x == 0) return fill_rows(y, x, row.x, row.extent, n);
+        if (is_dense && row.x == 0) return repeat_row(y, x, row.extent, n);
+        for (index_t i = 0; i < row.extent; ++i, y += row.y, x += row.x) {
+            column.x == 0 ? fill_bytes(y, *x, n) : copy_bytes(y, x, n);
         }
     }
 

@@ -141,22 +141,46 @@ private:
     }
 
 #if defined(__GNUC__)
-    /// The same for bytes: squares at an edge overlap the last, and a cache line of the input is read once.
+    /// The same for bytes: squares at an edge overlap the last.
     void transpose_bytes() const noexcept {
-        constexpr index_t line = 64;
-        rectangle const& r = block;
-        index_t const rows = r.row.extent, columns = r.column.extent;
+        index_t const rows = block.row.extent, columns = block.column.extent;
+        if constexpr (std::same_as<To, bool>) {
+            lattice<bool> const to = {y, block.row.y, 1};
+            if (rows >= 8 && transpose_answers(to, {x, 1, block.column.x}, rows, columns)) return;
+        }
         if (rows < 8 || columns < 8) return move_elements(0, rows, 0, columns);
-        for (index_t first = 0; first < rows; first += line) {
-            for (index_t j = 0; j < columns; j += 8) {
-                for (index_t i = first; i < std::min(first + line, rows); i += 8) {
+        if (rows < 16 || columns < 16) {
+            for (index_t i = 0; i < rows; i += 8) {
+                for (index_t j = 0; j < columns; j += 8) {
                     index_t const row = std::min(i, rows - 8), column = std::min(j, columns - 8);
-                    byte_square::load(x + row + column * r.column.x, r.column.x)
+                    byte_square::load(x + row + column * block.column.x, block.column.x)
                         .transposed()
-                        .store(y + row * r.row.y + column, r.row.y);
+                        .store(y + row * block.row.y + column, block.row.y);
                 }
             }
+            return;
         }
+        index_t i = 0;
+        if constexpr (packet_bytes >= 64) i = transpose_bytes<4>(i);
+        if constexpr (packet_bytes >= 32) i = transpose_bytes<2>(i);
+        i = transpose_bytes<1>(i);
+        if (i < rows) transpose_bytes<1>(rows - 16);
+    }
+
+    /// Rows from i on, as many as fill squares of so many lanes; where they end.
+    template <index_t Lanes>
+    index_t transpose_bytes(index_t i) const noexcept {
+        using squares = byte_squares<Lanes>;
+        index_t const x_row = block.column.x, y_row = block.row.y, columns = block.column.extent;
+        auto* const to = reinterpret_cast<char*>(y);
+        auto const* const from = reinterpret_cast<char const*>(x);
+        for (; i + squares::columns <= block.row.extent; i += squares::columns) {
+            for (index_t j = 0; j < columns; j += squares::rows) {
+                index_t const column = std::min(j, columns - squares::rows);
+                squares::transpose(to + i * y_row + column, y_row, from + i + column * x_row, x_row);
+            }
+        }
+        return i;
     }
 #endif
 };
