@@ -427,8 +427,42 @@ TEMPLATE_TEST_CASE("a row by itself", "[masks]", float, double) {
     }
 }
 
-// However a mask lies, it says what its copy says: masks of steps, of one of two axes, transposed. Of 33 rows of 961 halves, the last
-// block of columns once was one of one column, less than a packet: memory was read and written before it.
+// However a mask lies, it says what its copy says, on three threads too.
+template <class T>
+void require_same_as_copy(array<T> const& a, view<bool const> const& mask, index_list const& axes) {
+    auto const on = softax::stream(softax::device::cpu, 3);
+    auto const where = mask.broadcast_to(a.shape());
+    array<bool> const copy(where);
+    for (form const f : forms) {
+        for (double const extra : {-inf, 0.5}) {
+            std::string const what = std::string(name_of(f)) + ", shape " + softax::detail::text_of(a.shape()) +
+                                     ", mask " + softax::detail::text_of(mask.shape()) + " of strides " +
+                                     softax::detail::text_of(where.strides()) + ", axes " +
+                                     softax::detail::text_of(axes);
+            auto const expected = run<T>(f, a, axes, softax::options{.where = copy, .extra = extra});
+            auto const y = run<T>(f, a, axes, softax::options{.where = where, .extra = extra});
+            require_same<softax::result_type<T>>(expected, y, what);
+            auto const by_three = run<T>(f, a, axes, softax::options{.where = where, .extra = extra, .on = on});
+            require_same<softax::result_type<T>>(expected, by_three, what + ", on three threads");
+        }
+    }
+}
+
+/// Elements of any shape, some of them -inf or NaN.
+template <class T>
+array<T> elements_of(index_list const& shape, std::mt19937& random) {
+    auto a = array<T>::uninitialized(shape);
+    for (T& x : a) x = static_cast<T>(static_cast<float>(random() % 64) / (std::is_integral_v<T> ? 1.0f : 4.0f));
+    if constexpr (!std::is_integral_v<T>) {
+        for (index_t i = 5; i < a.size(); i += 37) a.data()[i] = static_cast<T>(static_cast<float>(-inf));
+        for (index_t i = 7; i < a.size(); i += 301)
+            a.data()[i] = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+    }
+    return a;
+}
+
+// Of steps, of one of two axes, transposed. Of 33 rows of 961 halves, the last block of columns once was one of one column, less than
+// a packet: memory was read and written before it.
 TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", float, double, softax::half,
                    std::int64_t) {
     using T = TestType;
@@ -457,32 +491,45 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{33, 961}, {33, 1}, {0}},
                                    {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
-    auto const on = softax::stream(softax::device::cpu, 3);
     for (auto const& [shape, mask, axes] : lies) {
-        auto a = array<T>::uninitialized(shape);
-        for (T& x : a) x = static_cast<T>(static_cast<float>(random() % 64) / (std::is_integral_v<T> ? 1.0f : 4.0f));
-        if constexpr (!std::is_integral_v<T>) {
-            for (index_t i = 5; i < a.size(); i += 37) a.data()[i] = static_cast<T>(static_cast<float>(-inf));
-            for (index_t i = 7; i < a.size(); i += 301)
-                a.data()[i] = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
-        }
+        auto const a = elements_of<T>(shape, random);
         array<bool> small(mask, true);
         for (bool& b : small) b = random() % 3 != 0;
         array<bool> const copy(view<bool const>(small).broadcast_to(shape));
         array<bool> const turned(view<bool const>(copy).transpose());
-        for (auto const& where : {view<bool const>(small).broadcast_to(shape), view<bool const>(turned).transpose()}) {
-            for (form const f : forms) {
-                for (double const extra : {-inf, 0.5}) {
-                    std::string const what = std::string(name_of(f)) + ", shape " + softax::detail::text_of(shape) +
-                                             ", mask " + softax::detail::text_of(mask);
-                    auto const expected = run<T>(f, a, axes, softax::options{.where = copy, .extra = extra});
-                    auto const y = run<T>(f, a, axes, softax::options{.where = where, .extra = extra});
-                    require_same<softax::result_type<T>>(expected, y, what);
-                    auto const by_three = run<T>(f, a, axes, softax::options{.where = where, .extra = extra, .on = on});
-                    require_same<softax::result_type<T>>(expected, by_three, what + ", on three threads");
-                }
-            }
+        require_same_as_copy<T>(a, small, axes);
+        require_same_as_copy<T>(a, view<bool const>(turned).transpose(), axes);
+    }
+}
+
+// Axes that are one but for the mask are worked on as one; what it says of them is gathered from boxes of it.
+TEMPLATE_TEST_CASE("a mask that is broadcast along any axes, in any order", "[masks]", float, double, softax::half,
+                   std::int8_t, std::int32_t) {
+    using T = TestType;
+    constexpr index_t extents[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 33, 48, 64, 65, 100, 257};
+    constexpr index_t most = is_slow_build ? 4000 : 40000;
+    std::mt19937 random(13);
+    for (int count = is_slow_build ? 40 : 400; count > 0;) {
+        index_list shape, stored, axes, order;
+        index_t size = 1;
+        for (index_t k = 0, rank = 2 + random() % 4; k < rank; ++k) {
+            shape.push_back(extents[random() % std::size(extents)]);
+            size *= shape[k];
+            if (random() % 2 == 0) axes.push_back(k);
+            order.push_back(k);
         }
+        if (size > most) continue;
+        --count;
+        if (random() % 3 == 0) std::shuffle(order.begin(), order.end(), random);
+        index_list back = order;
+        for (index_t k = 0; k < order.size(); ++k) {
+            stored.push_back(random() % 2 == 0 ? shape[order[k]] : 1);
+            back[order[k]] = k;
+        }
+        array<bool> mask(stored, true);
+        auto const one_in = 2 + random() % 3;
+        for (bool& b : mask) b = random() % one_in != 0;
+        require_same_as_copy<T>(elements_of<T>(shape, random), view<bool const>(mask).permute(back), axes);
     }
 }
 

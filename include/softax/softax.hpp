@@ -12,6 +12,7 @@
 //   detail/overlap      whether memories touch
 //   array               buffer + layout: the owner; knows nothing of Eigen
 //   detail/partition    shape + axes + strides -> outer x reduce x inner
+//   detail/masked_axes  what the axes of a partition are to its mask
 //   detail/answers      how many elements a mask leaves of a group
 //   detail/team         threads, as the kernels ask for them
 //   detail/isa          the instruction set of the flags, by name
@@ -51,12 +52,13 @@
 //   detail/byte_squares the same transposed
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
+//   detail/mask_mover   what masks say, moved to where it is wanted
 //   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/fitness      whether a kernel takes what lies there
-//   detail/plan         which kernel, and where
 //   detail/group_blocks groups, some at a time
 //   detail/block_mask   masks that lie otherwise than elements
+//   detail/plan         which kernel, and where
 //   detail/chosen_kernel the kernel of a plan and its scratch
 //   detail/apply        every group to its kernel
 //   detail/kernel_files all of these in their order

@@ -13,8 +13,11 @@ class application {
 public:
     application(partition const& p, call const& c, share const& s)
         : call_(call_of(p, c)),
-          moved_mask_(call_.is_mask_moved ? std::make_optional<block_mask>(p) : std::nullopt),
-          p_(moved_mask_ ? moved_mask_->lying() : p),
+          axes_(call_.is_mask_moved || call_.is_filled ? std::make_optional<masked_axes>(p) : std::nullopt),
+          moved_mask_(call_.is_mask_moved ? std::make_optional<block_mask>(*axes_) : std::nullopt),
+          p_(moved_mask_ ? moved_mask_->lying()
+             : axes_     ? axes_->bare()
+                         : p),
           plan_(plan::of<Form, In, Out>(p_, call_, s.parts)),
           blocks_(p_, plan_.outer_block, plan_.inner_block),
           kernel_(p.count, plan_, call_),
@@ -24,7 +27,7 @@ public:
         scale_ = static_cast<double>(asked.factor) * static_cast<double>(asked.mantissa);
         extra_ = asked.extra;
         if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked.factor, T(1));
-        if (moved_mask_) moved_mask_->make_room(plan_.outer_block, plan_.inner_block);
+        if (moved_mask_) moved_mask_->move_to(kernel_.answers(), plan_.outer_block, plan_.inner_block);
     }
 
     /// How many blocks there are.
@@ -34,24 +37,39 @@ public:
     void operator()(memories<In, Out> const& m, index_t first, index_t end) {
         for (index_t b = first; b < end; ++b) {
             group_block const at = blocks_[b];
-            Out* const y = m.y + at.offset.y;
-            bool const* where = m.where ? m.where + at.offset.where : nullptr;
-            if (moved_mask_) where = (*moved_mask_)(m.where, b);
-            run({m.x + at.offset.x, y, call_.is_masked ? where : nullptr}, at);
-            if (where != nullptr && !call_.is_masked)
-                left_out<Form, T>(extra_).fill_groups(y, where, blocks_.axes_of(at));
+            bool const* where = nullptr;
+            if (call_.is_masked) where = moved_mask_ ? (*moved_mask_)(m.where, b) : m.where + at.offset.where;
+            run({m.x + at.offset.x, m.y + at.offset.y, where}, at);
+            if (Form != form::logsumexp && call_.is_filled) fill(m, at);
         }
+        // A packet of results is not read before those that were written one by one are in cache.
+        for (index_t b = first; b < end && Form == form::logsumexp && call_.is_filled; ++b) fill(m, blocks_[b]);
     }
 
 private:
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
 
     static call call_of(partition const& p, call c) noexcept {
-        // To tell one short row from another takes as long as its elements.
-        bool const are_short = p.inner.extent == 1 && p.count < short_group;
-        c.is_masked = c.is_masked && (are_short || !masks_groups(p));
+        // To tell one short row from another takes as long as its elements, but not as one result.
+        bool const are_short = Form != form::logsumexp && p.inner.extent == 1 && p.count < short_group;
+        c.is_filled = c.is_masked && !are_short && masks_groups(p);
+        c.is_masked = c.is_masked && !c.is_filled;
         c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
         return c;
+    }
+
+    /// Of a block of which kernels have taken all groups those that the mask leaves out.
+    void fill(memories<In, Out> const& m, group_block const& at) const noexcept {
+        walked_axis const rest = axes_->offset_of(at.rest);
+        left_out<Form, T> const filler(extra_);
+        auto const outer_piece = [&](index_t, walked_axis const& own, walked_axes const& outer) {
+            auto const inner_piece = [&](index_t, walked_axis const& inside, walked_axes const& inner) {
+                Out* const y = m.y + rest.y + own.y + inside.y;
+                filler.fill_groups(y, m.where + rest.where + own.where + inside.where, outer, p_.reduce, inner);
+            };
+            axes_->for_each_inner_piece(at.inner_place, at.inner, inner_piece);
+        };
+        axes_->for_each_outer_piece(at.outer_place, at.outer, outer_piece);
     }
 
     void run(memories<In, Out> const& m, group_block const& b) {
@@ -146,6 +164,7 @@ private:
     }
 
     call call_;
+    std::optional<masked_axes> axes_;
     std::optional<block_mask> moved_mask_;
     partition const& p_;
     T factor_ = 1;

@@ -1,83 +1,132 @@
 // block_mask: a mask that lies otherwise than the elements do, moved block by block to lie as kernels want it.
 //
 // Of steps beside channels, transposed, of one of two axes: what a mask says is a byte an element, and to move that takes less than to
-// move elements to where it fits and results back: of 128 rows of 1,000, transposed, 1.4 times the unmasked call rather than 4.9; of
+// move elements to where it fits and results back: of 128 rows of 1,000, transposed, 1.3 times the unmasked call rather than 4.9; of
 // the steps of 5,000 channels 1.1 rather than 2.8 (softmax of floats, AVX-512).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
 class block_mask {
 public:
-    /// Whether elements lie in runs, or side by side, and what the mask says of them does not. Short rows but floating ones are
-    /// moved, faster all in one.
+    /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows but
+    /// floating ones are moved, faster all in one.
     template <class In>
     static bool is_needed(partition const& p) noexcept {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<In>)), longest = index_t{1} << 16;
-        walked_axes const reduce = bare(p.reduce);
-        if (reduce.size != 1) return false;
-        bool const is_one = p.reduce.size == 1, is_row = p.inner.extent == 1;
+        constexpr index_t most = index_t{1} << 24;
+        bool const is_row = p.inner.extent == 1;
+        bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
+        if (is_split(p)) return fits_room;
+        walked_axes const reduce = p.reduce.bare();
+        if (reduce.size > 1) return fits_room && !(lies_alike(p.reduce.at[p.reduce.size - 1]) && lies_alike(p.inner));
+        if (reduce.size == 0) return false;
         index_t const element = p.reduce.at[0].where, extent = p.inner.extent;
         if (!is_row) {
-            bool const fits = p.inner.where == 1 && (extent >= line || element == extent);
-            return !(is_one && fits) && p.inner.x == 1 && p.count <= longest;
+            // Of few columns the same for all rows is said again where these are folded, unless many are transposed together.
+            bool const is_folded = std::floating_point<In> && reduce.at[0].x == extent && p.inner.y == 1 &&
+                                   (reduce.at[0].y == extent || reduce.at[0].y == 0) && p.outer.size == 0;
+            bool const fits =
+                p.inner.where == 1 && (extent >= line || element == extent || (element == 0 && is_folded));
+            return !fits && p.inner.x == 1 && fits_room;
         }
         bool const is_dense = p.outer.size == 0 || p.outer.at[p.outer.size - 1].where == p.count;
         bool const fits = element == 1 && (std::floating_point<In> || p.count >= short_group || is_dense);
-        return !(is_one && fits) && reduce.at[0].x == 1;
+        return !fits && reduce.at[0].x == 1;
     }
 
-    explicit block_mask(partition const& p) noexcept : given_(p), lying_(p) {
-        lying_.reduce = bare(p.reduce);
-        lie(p.inner.extent);
+    /// Whether what is in runs along an axis is so in the mask too, or one answer for long ones.
+    static bool lies_alike(walked_axis const& a) noexcept {
+        constexpr index_t is_long = 16;
+        return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= is_long);
+    }
+
+    /// Whether axes are apart for the mask alone.
+    static bool is_split(partition const& p) noexcept {
+        return p.reduce.are_split_by_mask() || p.kept().are_split_by_mask();
+    }
+
+    explicit block_mask(masked_axes const& axes) noexcept : axes_(axes), lying_(axes.bare()) {
+        lie(lying_.inner.extent);
     }
 
     /// The partition with the mask as it lies once it is moved, but for the offsets of blocks.
     partition const& lying() const noexcept { return lying_; }
 
-    /// For blocks of so many groups along both axes.
-    void make_room(index_t outer, index_t inner) {
+    /// How many bytes the answers for blocks of so many groups along both axes take.
+    static index_t room(partition const& p, index_t outer, index_t inner) noexcept {
+        return outer * together(p, outer, inner) * pitch_of(p, inner);
+    }
+
+    /// For such blocks, into room().
+    void move_to(bool* answers, index_t outer, index_t inner) noexcept {
         lie(inner);
-        blocks_.emplace(given_, outer, inner);
-        answers_ = buffer<bool>(given_.count * outer * inner);
+        blocks_.emplace(lying_, outer, inner);
+        together_ = together(lying_, outer, inner);
+        answers_ = answers;
     }
 
     /// What the mask says of block b.
     bool const* operator()(bool const* where, index_t b) noexcept {
+        index_t const pitch = pitch_of(lying_, row_);
+        if (b >= first_ && b < end_) return answers_ + (b - first_) * pitch;
         group_block const at = (*blocks_)[b];
-        walked_axes axes;
-        index_t step = given_.count * row_;
-        axes.push_back({at.outer, 0, step, blocks_->last().where});
-        for (index_t k = 0; k < given_.reduce.size; ++k) {
-            walked_axis const& a = given_.reduce.at[k];
-            step /= a.extent;
-            axes.push_back({a.extent, 0, step, a.where});
-        }
-        axes.push_back({at.inner, 0, 1, given_.inner.where});
-        mask_mover(answers_.data(), where + at.offset.where, axes);
-        return answers_.data();
+        index_t const some = together_ == 1 ? 1 : std::min(together_, blocks_->last().extent - at.outer_place);
+        where += axes_.offset_of(at.rest).where;
+        auto const outer_piece = [&](index_t i, walked_axis const& own, walked_axes const& outer) {
+            auto const inner_piece = [&](index_t j, walked_axis const& inside, walked_axes const& inner) {
+                walked_axes all;
+                for (index_t k = 0; k < outer.size; ++k)
+                    all.push_back({outer.at[k].extent, 0, outer.at[k].x * pitch, outer.at[k].where});
+                index_t step = lying_.count * row_;
+                for (index_t k = 0; k < axes_.reduce().size; ++k) {
+                    walked_axis const& a = axes_.reduce().at[k];
+                    step /= a.extent;
+                    all.push_back({a.extent, 0, step, a.where});
+                }
+                for (index_t k = 0; k < inner.size; ++k)
+                    all.push_back({inner.at[k].extent, 0, inner.at[k].x, inner.at[k].where});
+                mask_mover(answers_ + i * pitch + j, where + own.where + inside.where, all);
+            };
+            axes_.for_each_inner_piece(at.inner_place, at.inner, inner_piece);
+        };
+        axes_.for_each_outer_piece(at.outer_place, at.outer * some, outer_piece);
+        first_ = b, end_ = b + some;
+        return answers_;
     }
 
 private:
-    /// Without the mask, which keeps some from being one.
-    static walked_axes bare(walked_axes const& axes) noexcept {
-        walked_axes all;
-        for (index_t k = 0; k < axes.size; ++k) all.push_back({axes.at[k].extent, axes.at[k].x, axes.at[k].y, 0});
-        return all;
+    /// How many blocks are moved at once: small ones, of one outer group each, as stay in a first-level cache.
+    static index_t together(partition const& p, index_t outer, index_t inner) noexcept {
+        if (outer > 1 || inner < p.inner.extent || p.outer.size == 0) return 1;
+        return std::clamp(row_bytes / pitch_of(p, inner), index_t{1}, p.outer.at[p.outer.size - 1].extent);
     }
 
-    /// Elements follow one another; those of groups side by side are a row of the block apart.
+    /// How far groups are from one another, along the last outer axis. Long rows begin cache lines, an odd number of them apart, so that
+    /// some may be written together.
+    static index_t pitch_of(partition const& p, index_t row) noexcept {
+        constexpr index_t line = 64, least = 512;
+        bool const is_long_row = p.inner.extent == 1 && p.count >= least;
+        return is_long_row ? ((p.count + line - 1) / line | 1) * line : p.count * row;
+    }
+
+    /// Elements follow one another, those of groups side by side a row of the block apart.
     void lie(index_t row) noexcept {
         row_ = row;
-        lying_.reduce.at[0].where = row;
+        index_t step = lying_.count * row;
+        for (index_t k = 0; k < lying_.reduce.size; ++k) {
+            step /= lying_.reduce.at[k].extent;
+            lying_.reduce.at[k].where = step;
+        }
         lying_.inner.where = 1;
-        if (lying_.outer.size > 0) lying_.outer.at[lying_.outer.size - 1].where = given_.count * row;
+        if (lying_.outer.size > 0) lying_.outer.at[lying_.outer.size - 1].where = pitch_of(lying_, row);
     }
 
-    partition const& given_;
+    masked_axes const& axes_;
     partition lying_;
-    index_t row_ = 1;
+    index_t row_ = 1, together_ = 1;
+    index_t first_ = 0, end_ = 0;  // blocks that have been moved
     std::optional<group_blocks> blocks_;
-    buffer<bool> answers_;
+    bool* answers_ = nullptr;
 };
 
 SOFTAX_KERNELS_END

@@ -11,7 +11,8 @@ public:
 
     request<T> asked;
 
-    T* scratch() noexcept { return scratch_.data(); }
+    T* scratch() noexcept { return scratch_.data() + plan_.answers; }
+    bool* answers() noexcept { return reinterpret_cast<bool*>(scratch_.data()); }
 
     /// Groups as they lie; whether some result may be NaN.
     template <class E>
@@ -20,8 +21,8 @@ public:
         extents const size = {count_, groups, plan_.is_large, plan_.is_streamed};
         if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
         if (plan_.which == plan::kernel::panel) {
-            if (plan_.waiting > 0) panel_.wait_in({scratch_.data() + plan_.bits, plan_.inner_block});
-            if (plan_.bits > 0) panel_.keep_in(reinterpret_cast<std::uint16_t*>(scratch_.data()));
+            if (plan_.waiting > 0) panel_.wait_in({scratch() + plan_.bits, plan_.inner_block});
+            if (plan_.bits > 0) panel_.keep_in(reinterpret_cast<std::uint16_t*>(scratch()));
             panel_.template kernel<Form, E>({x.data, x.row}, {y.data, y.row}, size, asked, which);
             return panel_.has_nan();
         }

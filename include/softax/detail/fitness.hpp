@@ -36,7 +36,7 @@ public:
     }
     bool row_mask() const noexcept { return element_.where == 1; }
     bool panel_mask() const noexcept {
-        return inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where));
+        return inner_.where == 1 && (inner_.extent >= line || is_dense(element_.where) || element_.where == 0);
     }
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));

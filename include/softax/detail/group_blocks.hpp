@@ -2,10 +2,14 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// So many groups along both axes; how far the first lies from that of the partition, and its number, inner ones counted first.
+/// Bytes of scratch for a block of groups, about half of an L2 cache, and of what is worked on in a first-level one.
+inline constexpr index_t scratch_bytes = index_t{1} << 18, row_bytes = index_t{1} << 15;
+
+/// So many groups along both axes; how far the first lies from that of the partition, and its number, inner ones counted first; its
+/// places along both axes, and along the others counted through.
 struct group_block {
     walked_axis offset;
-    index_t outer, inner, first;
+    index_t outer, inner, first, outer_place, inner_place, rest;
 
     index_t groups() const noexcept { return outer * inner; }
 };
@@ -22,7 +26,7 @@ public:
     }
 
     group_block operator[](index_t b) const noexcept {
-        group_block at = {{0, 0, 0, 0}, 1, 1, 0};
+        group_block at = {{0, 0, 0, 0}, 1, 1, 0, 0, 0, 0};
         auto const step = [&at](walked_axis const& a, index_t count) {
             at.offset.x += count * a.x, at.offset.y += count * a.y, at.offset.where += count * a.where;
         };
@@ -33,6 +37,7 @@ public:
         at.outer = std::min(outer_, last().extent - o);
         step(last(), o);
         at.first = (b * last().extent + o) * p_.inner.extent + j;
+        at.outer_place = o, at.inner_place = j, at.rest = b;
         for (index_t k = p_.outer.size - 2; k >= 0; --k) step(p_.outer.at[k], take_digit(b, p_.outer.at[k].extent));
         return at;
     }

@@ -40,6 +40,13 @@ void fill_run(T* y, index_t n, T value) noexcept {
     if constexpr (std::is_floating_point_v<T>) {
         for (; i + packet<T>::lanes <= n; i += packet<T>::lanes) packet<T>::set(value).store(y + i);
     }
+    if constexpr (is_half_type<T>) {
+        // Four in one, which for 0 and -inf is no NaN.
+        using P = packet<double>;
+        constexpr index_t some = 4 * P::lanes;
+        P const all = P::set(std::bit_cast<double>(std::bit_cast<std::uint16_t>(value) * 0x0001000100010001));
+        for (; i + some <= n; i += some) std::memcpy(static_cast<void*>(y + i), &all.raw, sizeof all.raw);
+    }
     for (; i < n; ++i) y[i] = value;
 }
 
@@ -104,8 +111,6 @@ struct mask {
     mask rows(index_t first, index_t step) const noexcept {
         return {{&where(first, 0), where.row * step, where.column}, factor, other};
     }
-    /// Of rows that are count in one.
-    mask folded(index_t count) const noexcept { return with_strides(count * where.row, where.column); }
     mask shifted(index_t offset) const noexcept {
         return {{where.data + offset, where.row, where.column}, factor, other};
     }
@@ -173,6 +178,10 @@ struct mask {
             prefetch(x + i + next.x);
             prefetch(p + i + next.where);
             (*this)(load_as<T>(x + i), p + i).store(y + i);
+        }
+        if constexpr (std::same_as<To, T> && std::same_as<From, T>) {
+            if (i < n) (*this)(packet<T>::load(x + i, n - i, T(0)), p + i, n - i).store(y + i, n - i);
+            return;
         }
         for (; i < n; ++i) y[i] = converted<To>((*this)(x[i], p[i]));
     }

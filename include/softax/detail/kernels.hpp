@@ -17,6 +17,7 @@
 #include "../dtype.hpp"
 #include "answers.hpp"
 #include "buffer.hpp"
+#include "masked_axes.hpp"
 #include "packet_bits.hpp"
 #include "partition.hpp"
 #include "past_caches.hpp"
@@ -37,10 +38,10 @@ namespace softax::detail {
 /// What a kernel makes of a group.
 enum class form { softmax, log_softmax, logsumexp };
 
-/// What a call says beside form, memory and axes; see options.
+/// What a call says beside form, memory and axes; see options. Filled are groups that a mask leaves out, once kernels have taken all.
 struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
-    bool is_masked = false, is_mask_moved = false, is_in_place = false, is_aligned = false;
+    bool is_masked = false, is_mask_moved = false, is_filled = false, is_in_place = false, is_aligned = false;
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.

@@ -154,12 +154,27 @@ public:
         }
     }
 
-    /// In groups of which it says so of all elements.
+    /// In groups of which it says so of all elements. What it says of many at once is written together.
     template <class Out>
-    void fill_groups(Out* y, bool const* where, block_axes axes) const noexcept {
-        T const value = Form == form::logsumexp ? static_cast<T>(extra_) : left_out_value<Form, T>;
-        if constexpr (Form == form::logsumexp) axes.reduce.size = 0;
-        group_filler(y, where, axes.kept, axes.reduce, static_cast<Out>(value));
+    void fill_groups(Out* y, bool const* where, walked_axes const& outer, walked_axes const& reduced,
+                     walked_axes const& inner) const noexcept {
+        walked_axes kept, filled;
+        auto const add = [&](walked_axes const& axes) {
+            for (index_t k = 0; k < axes.size; ++k) {
+                walked_axis const& a = axes.at[k];
+                (a.where == 0 ? filled : kept).push_back({a.extent, 0, a.y, a.where});
+            }
+        };
+        add(outer);
+        if constexpr (Form == form::logsumexp) {
+            add(inner);
+            for (index_t k = 0; k < filled.size; ++k) kept.push_back(filled.at[k]);
+            mask_filler(y, where, kept, static_cast<T>(extra_));
+        } else {
+            add(reduced.bare());
+            add(inner);
+            group_filler(y, where, kept, filled, static_cast<Out>(left_out_value<Form, T>));
+        }
     }
 
 private:

@@ -126,14 +126,5 @@ private:
     Mask which_;
 };
 
-/// to = what a mask says, over all axes. A class, since a function would be found in every kernel namespace.
-class mask_mover {
-public:
-    mask_mover(bool* to, bool const* where, walked_axes axes) noexcept {
-        for (index_t k = 0; k < axes.size; ++k) axes.at[k].x = axes.at[k].where;
-        mover<bool, bool>(to, where, axes);
-    }
-};
-
 SOFTAX_KERNELS_END
 #endif

@@ -29,8 +29,8 @@ public:
     void kernel(rows_at<E const> x, rows_at<E> y, extents const& size, request<T> asked,
                 mask<T> const& which) noexcept {
         index_t const columns = size.groups;
-        bool const is_folded =
-            x.row == columns && (y.row == columns || Form == form::logsumexp) && (!which || which.row() == columns);
+        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) &&
+                               (!which || which.row() == columns || which.row() == 0);
         n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1, is_streamed_ = size.are_streamed;
         flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
         // Caches follow folded rows, which are one run: (100,1000,8) over axis 1 takes .91 of the time under a mask.
@@ -42,7 +42,7 @@ public:
         panel_shape const shape = {columns, fold_, flat_};
         panel_maxima<T, width> maxima(at_.m, n_, shape, is_large);
         panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
-        mask<T> const folded = which.folded(fold_);
+        mask<T> const folded = folded_mask(which);
         constexpr bool is_converted = !std::same_as<E, T>, can_mask = masks_panel_as_read<Form, E>;
         constexpr bool may_keep = !can_mask || Form == form::logsumexp;
         bool const is_masked_as_read = can_mask && which && (!may_keep || scratch_.data == nullptr);
@@ -84,6 +84,16 @@ private:
     /// The same for every lane of a column.
     void repeat(T* of_columns) const noexcept {
         for (index_t have = columns_; have < flat_; have *= 2) std::copy_n(of_columns, have, of_columns + have);
+    }
+
+    /// What a mask says of folded rows; the same of all rows is said for each in one.
+    mask<T> folded_mask(mask<T> which) noexcept {
+        if (fold_ > 1 && which && which.row() == 0) {
+            repeat_row(reinterpret_cast<char*>(repeated_), reinterpret_cast<char const*>(which.where.data), fold_,
+                       columns_);
+            which.where.data = repeated_;
+        }
+        return which.with_strides(fold_ * which.row(), which.column());
     }
 
     /// The pivots of all columns; whether the way is plain for every one of them.
@@ -181,6 +191,7 @@ private:
     bool has_nan_ = false, is_streamed_ = false;
     rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
     std::uint16_t* bits_ = nullptr;
+    bool repeated_[width];
     pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative
     panel_sums<T, width> sums_;

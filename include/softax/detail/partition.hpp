@@ -14,9 +14,12 @@ struct walked_axis {
     /// The same over another extent.
     constexpr walked_axis of(index_t other) const noexcept { return {other, x, y, where}; }
 
-    /// Whether this axis and the one inside it are one in every memory.
+    /// Whether this axis and the one inside it are one in the input and the output; in every memory.
+    constexpr bool merges_without_mask(walked_axis const& inside) const noexcept {
+        return x == inside.x * inside.extent && y == inside.y * inside.extent;
+    }
     constexpr bool merges_with(walked_axis const& inside) const noexcept {
-        return x == inside.x * inside.extent && y == inside.y * inside.extent && where == inside.where * inside.extent;
+        return merges_without_mask(inside) && where == inside.where * inside.extent;
     }
 };
 
@@ -55,6 +58,21 @@ struct walked_axes {
         return run;
     }
 
+    /// The same without a mask, which keeps some from being one.
+    constexpr walked_axes bare() const noexcept {
+        walked_axes all;
+        for (index_t i = 0; i < size; ++i) all.push_back({at[i].extent, at[i].x, at[i].y, 0});
+        return all;
+    }
+
+    /// Whether some of them are apart for a mask alone.
+    constexpr bool are_split_by_mask() const noexcept {
+        for (index_t i = 0; i + 1 < size; ++i) {
+            if (at[i].merges_without_mask(at[i + 1])) return true;
+        }
+        return false;
+    }
+
     constexpr index_t count() const noexcept {
         index_t product = 1;
         for (index_t i = 0; i < size; ++i) product *= at[i].extent;
@@ -87,6 +105,17 @@ struct partition {
     walked_axis inner = {1, 0, 0,
                          0};  // the kept axis along which groups lie side by side, if their elements are not neighbours
     index_t count = 1;        // elements of a group, the product of reduce
+    index_t inner_place = -1;  // of inner among the kept axes; -1 if it is none
+
+    /// All kept axes, in their order.
+    constexpr walked_axes kept() const noexcept {
+        walked_axes all;
+        for (index_t k = 0; k <= outer.size; ++k) {
+            if (k == inner_place) all.at[all.size++] = inner;
+            if (k < outer.size) all.at[all.size++] = outer.at[k];
+        }
+        return all;
+    }
 };
 
 constexpr index_t magnitude(index_t stride) noexcept { return stride < 0 ? -stride : stride; }
@@ -103,6 +132,22 @@ constexpr index_t innermost(walked_axes const& kept) noexcept {
     return best;
 }
 
+/// Takes the inner axis, if there is one, out of the kept ones, all of which are in outer.
+constexpr void take_inner(partition& p) noexcept {
+    p.count = p.reduce.count();
+    if (p.outer.size == 0) return;
+    index_t const best = innermost(p.outer);
+    if (p.reduce.size > 0) {
+        // A group whose elements lie closest together is a row, unless only a kept axis runs through neighbours.
+        walked_axis const &last = p.reduce.at[p.reduce.size - 1], &kept = p.outer.at[best];
+        bool const is_run = last.x == 1 && (last.y <= 1 || kept.y != 1);
+        bool const is_stepped = kept.x != 1 && last.y == 1 && magnitude(last.x) <= magnitude(kept.x);
+        if (is_run || is_stepped) return;
+    }
+    p.inner = p.outer.take(best);
+    p.inner_place = best;
+}
+
 /// The partition of a non-empty shape; reduced holds ascending axes.
 constexpr partition partition_of(index_list const& shape, index_list const& reduced, walked_strides const& strides) {
     partition p;
@@ -113,17 +158,7 @@ constexpr partition partition_of(index_list const& shape, index_list const& redu
         to.push_back(
             {shape[axis], strides.x[axis], strides.y[axis], strides.where != nullptr ? (*strides.where)[axis] : 0});
     }
-    p.count = p.reduce.count();
-    if (p.outer.size == 0) return p;
-    index_t const best = innermost(p.outer);
-    if (p.reduce.size > 0) {
-        // A group whose elements lie closest together is a row, unless only a kept axis runs through neighbours.
-        walked_axis const &last = p.reduce.at[p.reduce.size - 1], &kept = p.outer.at[best];
-        bool const is_run = last.x == 1 && (last.y <= 1 || kept.y != 1);
-        bool const is_stepped = kept.x != 1 && last.y == 1 && magnitude(last.x) <= magnitude(kept.x);
-        if (is_run || is_stepped) return p;
-    }
-    p.inner = p.outer.take(best);
+    take_inner(p);
     return p;
 }
 

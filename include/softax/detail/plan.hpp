@@ -2,9 +2,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Bytes of scratch for a block of groups, about half of an L2 cache.
-inline constexpr index_t scratch_bytes = index_t{1} << 18, row_bytes = index_t{1} << 15;
-
 /// Blocks of groups, along the last outer axis and along the inner one, and the way of each through a kernel.
 struct plan {
     enum class kernel { row, panel, strip } which;
@@ -17,10 +14,12 @@ struct plan {
     index_t waiting = 0;       // elements of scratch in which masked or streamed ones wait
     index_t bits = 0;          // elements of scratch in which a panel keeps what a mask says
 
-    /// Elements of scratch, those in which rows wait at the end.
+    index_t answers = 0;  // elements of scratch to which a mask is moved
+
+    /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return moved + bits + waiting;
+        return answers + moved + bits + waiting;
     }
 
     /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
@@ -47,6 +46,11 @@ struct plan {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 17;
         plan chosen = kernel_of<Form, In, Out>(p, c, parts);
         if (c.is_mask_moved) chosen.narrow<T>(p);
+        // Rows of which some are filled are in a cache then; a few are slower than that pays.
+        if (c.is_filled && p.inner.extent == 1) {
+            constexpr index_t most = scratch_bytes / static_cast<index_t>(sizeof(T)), least = 64;
+            chosen.outer_block = std::min(chosen.outer_block, std::max(most / p.count, least));
+        }
         bool const is_row = chosen.which == kernel::row && chosen.where != place::scratch;
         bool const is_side_by_side = !is_row && chosen.where == place::direct && p.inner.extent > 1;
         bool const is_panel = is_side_by_side && chosen.which == kernel::panel;
@@ -76,17 +80,21 @@ struct plan {
         if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
+        // In whole cache lines.
+        if (c.is_mask_moved)
+            chosen.answers = (block_mask::room(p, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
         return chosen;
     }
 
 private:
-    /// Blocks of which what a mask says stays in a first-level cache.
+    /// Blocks of which what a mask says stays in a first-level cache, of rows, which are slower in few, in a second-level one.
     template <class T>
     void narrow(partition const& p) noexcept {
         constexpr index_t width = strip<T>::width;
-        index_t const fitting = std::max(row_bytes / p.count, index_t{1});
+        index_t const bytes = p.inner.extent == 1 ? 4 * row_bytes : row_bytes;
+        index_t const fitting = std::max(bytes / p.count, index_t{1});
         index_t const some = fitting > width ? fitting / width * width : fitting;
-        if (p.inner.extent == 1) outer_block = std::min(outer_block, some);
+        if (p.inner.extent == 1 && outer_block > fitting) outer_block = some;
         if (which != kernel::strip) return;
         // Halves fill packets in the last block too.
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));

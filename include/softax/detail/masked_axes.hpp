@@ -1,0 +1,102 @@
+// masked_axes: a partition as it were without its mask, and what its axes are to the mask.
+//
+// A mask that is broadcast along some axes keeps axes apart that are one in the input and the output: kernels would get many small
+// blocks, of 10 columns rather than 5,000. They work on the axes as they would be without it, and what the mask says of a block is
+// looked for here.
+#pragma once
+
+#include "partition.hpp"
+
+namespace softax::detail {
+
+class masked_axes {
+public:
+    explicit masked_axes(partition const& p) noexcept : kept_(p.kept()), reduce_(p.reduce) {
+        bare_.outer = kept_.bare();
+        bare_.reduce = reduce_.bare();
+        index_t part = 0;
+        for (index_t k = 0; k < bare_.outer.size; ++k) {
+            begin_[k] = part;
+            for (index_t extent = 1; extent < bare_.outer.at[k].extent;) extent *= kept_.at[part++].extent;
+        }
+        begin_[bare_.outer.size] = part;
+        take_inner(bare_);
+    }
+
+    /// The partition without the mask.
+    partition const& bare() const noexcept { return bare_; }
+
+    /// The reduced axes, with the mask.
+    walked_axes const& reduce() const noexcept { return reduce_; }
+
+    /// Where the group lies that is the n-th along all outer axes but the last.
+    walked_axis offset_of(index_t n) const noexcept {
+        walked_axis offset = {0, 0, 0, 0};
+        for (index_t k = bare_.outer.size - 2; k >= 0; --k) {
+            index_t const extent = bare_.outer.at[k].extent;
+            step(offset, place_of(k), n % extent);
+            n /= extent;
+        }
+        return offset;
+    }
+
+    /// visit(done, offset, axes) for pieces of n groups along the last outer axis, or the inner one, from the first on: boxes, in
+    /// order; done groups come before, and x of the axes counts groups.
+    template <class Visit>
+    void for_each_outer_piece(index_t first, index_t n, Visit&& visit) const {
+        if (bare_.outer.size == 0) return visit(index_t{0}, walked_axis{0, 0, 0, 0}, walked_axes());
+        for_each_piece(place_of(bare_.outer.size - 1), first, n, visit);
+    }
+    template <class Visit>
+    void for_each_inner_piece(index_t first, index_t n, Visit&& visit) const {
+        if (bare_.inner_place < 0) return visit(index_t{0}, walked_axis{0, 0, 0, 0}, walked_axes());
+        for_each_piece(bare_.inner_place, first, n, visit);
+    }
+
+private:
+    /// The place among kept axes of an outer one.
+    index_t place_of(index_t outer) const noexcept {
+        return bare_.inner_place >= 0 && outer >= bare_.inner_place ? outer + 1 : outer;
+    }
+
+    /// n groups on along a kept axis.
+    void step(walked_axis& offset, index_t place, index_t n) const noexcept {
+        for (index_t k = begin_[place + 1] - 1; k >= begin_[place]; --k) {
+            walked_axis const& a = kept_.at[k];
+            index_t const rest = k == begin_[place] ? n : n % a.extent;
+            offset.y += rest * a.y, offset.where += rest * a.where;
+            n /= a.extent;
+        }
+    }
+
+    template <class Visit>
+    void for_each_piece(index_t place, index_t first, index_t n, Visit& visit) const {
+        for (index_t i = first; i < first + n;) {
+            // As many whole axes as begin and end here, and some steps along the one before.
+            index_t k = begin_[place + 1] - 1, whole = 1, left = first + n - i;
+            for (; k > begin_[place] && i % (whole * kept_.at[k].extent) == 0 && left >= whole * kept_.at[k].extent;
+                 --k)
+                whole *= kept_.at[k].extent;
+            index_t const extent = kept_.at[k].extent, at = k == begin_[place] ? i / whole : i / whole % extent;
+            index_t const some = std::min(extent - at, left / whole);
+            walked_axes axes;
+            index_t inside = whole;
+            axes.push_back(of(k, some, inside));
+            while (++k < begin_[place + 1])
+                inside /= kept_.at[k].extent, axes.push_back(of(k, kept_.at[k].extent, inside));
+            walked_axis offset = {0, 0, 0, 0};
+            step(offset, place, i);
+            visit(i - first, offset, axes);
+            i += some * whole;
+        }
+    }
+    walked_axis of(index_t k, index_t extent, index_t groups) const noexcept {
+        return {extent, groups, kept_.at[k].y, kept_.at[k].where};
+    }
+
+    walked_axes kept_, reduce_;
+    partition bare_;
+    index_t begin_[index_list::max_size + 3];  // the first of those that are one without the mask
+};
+
+}  // namespace softax::detail
