@@ -16,7 +16,7 @@ public:
         constexpr index_t most = index_t{1} << 24;
         bool const is_row = p.inner.extent == 1;
         bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
-        if (is_split(p)) return fits_room;
+        if (is_split<compute_type<In>>(p)) return fits_room;
         walked_axes const reduce = p.reduce.bare();
         if (reduce.size > 1) return fits_room && !(lies_alike(p.reduce.at[p.reduce.size - 1]) && lies_alike(p.inner));
         if (reduce.size == 0) return false;
@@ -40,9 +40,16 @@ public:
         return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= is_long);
     }
 
-    /// Whether axes are apart for the mask alone.
+    /// Whether axes are apart for the mask alone, and blocks would be small. Heads that share a mask of queries x keys are apart, but
+    /// what each reads of it is large enough.
+    template <class T>
     static bool is_split(partition const& p) noexcept {
-        return p.reduce.are_split_by_mask() || p.kept().are_split_by_mask();
+        constexpr index_t enough = index_t{1} << 13;
+        if (p.reduce.are_split_by_mask()) return true;
+        bool const is_row = p.inner.extent == 1;
+        index_t const rows = p.outer.size == 0 ? 1 : p.outer.at[p.outer.size - 1].extent;
+        bool const are_large = is_row ? rows * p.count >= enough : p.inner.extent >= panel<T>::width;
+        return !are_large && p.kept().are_split_by_mask();
     }
 
     explicit block_mask(masked_axes const& axes) noexcept : axes_(axes), lying_(axes.bare()) {

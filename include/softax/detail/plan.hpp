@@ -13,8 +13,7 @@ struct plan {
     bool is_large = false;     // the array is more than caches keep
     index_t waiting = 0;       // elements of scratch in which masked or streamed ones wait
     index_t bits = 0;          // elements of scratch in which a panel keeps what a mask says
-
-    index_t answers = 0;  // elements of scratch to which a mask is moved
+    index_t answers = 0;       // elements of scratch to which a mask is moved
 
     /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
