@@ -44,7 +44,8 @@ void fill_run(T* y, index_t n, T value) noexcept {
         // Four in one, which for 0 and -inf is no NaN.
         using P = packet<double>;
         constexpr index_t some = 4 * P::lanes;
-        P const all = P::set(std::bit_cast<double>(std::bit_cast<std::uint16_t>(value) * 0x0001000100010001));
+        P const all =
+            P::set(std::bit_cast<double>(std::bit_cast<std::uint16_t>(value) * std::uint64_t{0x0001000100010001}));
         for (; i + some <= n; i += some) std::memcpy(static_cast<void*>(y + i), &all.raw, sizeof all.raw);
     }
     for (; i < n; ++i) y[i] = value;
