@@ -87,4 +87,21 @@ private:
     index_t size_ = 0;
 };
 
+/// The same for as long as a call takes, a few inside the object: to ask for memory takes as long as some hundred elements.
+template <class T>
+class near_buffer {
+public:
+    explicit near_buffer(index_t count) : far_(count > most ? count : 0), size_(count) {}
+
+    T* data() noexcept { return size_ > most ? far_.data() : near_; }
+    index_t size() const noexcept { return size_; }
+
+private:
+    static constexpr index_t most = (index_t{1} << 13) / static_cast<index_t>(sizeof(T));
+
+    alignas(alignment) T near_[most];
+    buffer<T> far_;
+    index_t size_;
+};
+
 }  // namespace softax::detail

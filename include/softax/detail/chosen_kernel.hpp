@@ -58,7 +58,7 @@ private:
     index_t count_;
     plan const& plan_;
     call const& call_;
-    buffer<T> scratch_;
+    near_buffer<T> scratch_;
     panel<T> panel_;
 };
 
