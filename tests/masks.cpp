@@ -461,7 +461,7 @@ array<T> elements_of(index_list const& shape, std::mt19937& random) {
     return a;
 }
 
-// Of steps, of one of two axes, transposed. Of 33 rows of 961 halves, the last block of columns once was one of one column, less than
+// Of steps, of one of two axes, transposed in tiles of one or several axes. Of 33 rows of 961 halves, the last block of columns once was one of one column, less than
 // a packet: memory was read and written before it.
 TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", float, double, softax::half,
                    std::int64_t) {
@@ -489,6 +489,10 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{10, 5000}, {10, 1}, {0}},
                                    {{100, 700}, {100, 1}, {0}},
                                    {{33, 961}, {33, 1}, {0}},
+                                   {{6, 70, 50}, {6, 1, 50}, {1, 2}},
+                                   {{3, 20, 70, 8}, {3, 20, 70, 1}, {1, 2, 3}},
+                                   {{40, 6, 16}, {40, 1, 16}, {1}},
+                                   {{300, 3}, {300, 1}, {0}},
                                    {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
     for (auto const& [shape, mask, axes] : lies) {

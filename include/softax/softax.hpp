@@ -49,7 +49,8 @@
 //   detail/strip        the kernel for short groups
 //   detail/short_row    for very few of them
 //   detail/bits         elements of any type as bits
-//   detail/byte_squares the same transposed
+//   detail/byte_tiles   what masks say, transposed as bits
+//   detail/byte_squares the same as bytes
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/mask_mover   what masks say, moved to where it is wanted

@@ -15,9 +15,7 @@ public:
         : call_(call_of(p, c)),
           axes_(call_.is_mask_moved || call_.is_filled ? std::make_optional<masked_axes>(p) : std::nullopt),
           moved_mask_(call_.is_mask_moved ? std::make_optional<block_mask>(*axes_) : std::nullopt),
-          p_(moved_mask_ ? moved_mask_->lying()
-             : axes_     ? axes_->bare()
-                         : p),
+          p_(axes_ ? std::as_const(*axes_).bare() : p),
           plan_(plan::of<Form, In, Out>(p_, call_, s.parts)),
           blocks_(p_, plan_.outer_block, plan_.inner_block),
           kernel_(p.count, plan_, call_),
@@ -38,7 +36,7 @@ public:
         for (index_t b = first; b < end; ++b) {
             group_block const at = blocks_[b];
             bool const* where = nullptr;
-            if (call_.is_masked) where = moved_mask_ ? (*moved_mask_)(m.where, b) : m.where + at.offset.where;
+            if (call_.is_masked) where = moved_mask_ ? (*moved_mask_)(m.where, at) : m.where + at.offset.where;
             run({m.x + at.offset.x, m.y + at.offset.y, where}, at);
             if (Form != form::logsumexp && call_.is_filled) fill(m, at);
         }
@@ -51,10 +49,14 @@ private:
 
     static call call_of(partition const& p, call c) noexcept {
         // To tell one short row from another takes as long as its elements, but not as one result.
-        bool const are_short = Form != form::logsumexp && p.inner.extent == 1 && p.count < short_group;
+        constexpr index_t few = 16;
+        bool const are_few = p.inner.extent == 1 ? p.count < short_group : p.inner.extent < few;
+        bool const are_short = Form != form::logsumexp && are_few;
         c.is_filled = c.is_masked && !are_short && masks_groups(p);
         c.is_masked = c.is_masked && !c.is_filled;
         c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
+        bool const are_rows = p.inner.extent == 1 && p.outer.size > 0;
+        c.is_mask_turned = c.is_mask_moved && are_rows && p.outer.at[p.outer.size - 1].where == 1;
         return c;
     }
 

@@ -52,33 +52,38 @@ public:
         return !are_large && p.kept().are_split_by_mask();
     }
 
-    explicit block_mask(masked_axes const& axes) noexcept : axes_(axes), lying_(axes.bare()) {
-        lie(lying_.inner.extent);
-    }
-
-    /// The partition with the mask as it lies once it is moved, but for the offsets of blocks.
-    partition const& lying() const noexcept { return lying_; }
+    /// From then on the mask lies in the bare partition as it does once it is moved, but for the offsets of blocks.
+    explicit block_mask(masked_axes& axes) noexcept : axes_(axes), lying_(axes.bare()) { lie(lying_.inner.extent); }
 
     /// How many bytes the answers for blocks of so many groups along both axes take.
     static index_t room(partition const& p, index_t outer, index_t inner) noexcept {
-        return outer * together(p, outer, inner) * pitch_of(p, inner);
+        index_t const row = row_of(p, inner);
+        return outer * together(p, outer, row) * pitch_of(p, row);
     }
 
     /// For such blocks, into room().
     void move_to(bool* answers, index_t outer, index_t inner) noexcept {
-        lie(inner);
-        blocks_.emplace(lying_, outer, inner);
-        together_ = together(lying_, outer, inner);
+        lie(row_of(lying_, inner));
+        together_ = together(lying_, outer, row_);
         answers_ = answers;
     }
 
-    /// What the mask says of block b.
-    bool const* operator()(bool const* where, index_t b) noexcept {
-        index_t const pitch = pitch_of(lying_, row_);
-        if (b >= first_ && b < end_) return answers_ + (b - first_) * pitch;
-        group_block const at = (*blocks_)[b];
-        index_t const some = together_ == 1 ? 1 : std::min(together_, blocks_->last().extent - at.outer_place);
-        where += axes_.offset_of(at.rest).where;
+    /// What the mask says of a block.
+    bool const* operator()(bool const* where, group_block const& at) noexcept {
+        bool const is_there = at.rest == rest_ && at.outer_place >= outer_ && at.outer_place < outer_end_ &&
+                              at.inner_place >= inner_ && at.inner_place < inner_ + row_;
+        if (!is_there) move(where, at);
+        return answers_ + (at.outer_place - outer_) * pitch_of(lying_, row_) + at.inner_place - inner_;
+    }
+
+private:
+    /// It is moved from the block on, as far as there is room.
+    void move(bool const* where, group_block const& first) noexcept {
+        index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
+        outer_ = first.outer_place, inner_ = first.inner_place, rest_ = first.rest;
+        outer_end_ = std::min(outer_ + std::max(first.outer, together_), last);
+        index_t const pitch = pitch_of(lying_, row_), groups = std::min(row_, lying_.inner.extent - inner_);
+        where += axes_.offset_of(rest_).where;
         auto const outer_piece = [&](index_t i, walked_axis const& own, walked_axes const& outer) {
             auto const inner_piece = [&](index_t j, walked_axis const& inside, walked_axes const& inner) {
                 walked_axes all;
@@ -94,18 +99,20 @@ public:
                     all.push_back({inner.at[k].extent, 0, inner.at[k].x, inner.at[k].where});
                 mask_mover(answers_ + i * pitch + j, where + own.where + inside.where, all);
             };
-            axes_.for_each_inner_piece(at.inner_place, at.inner, inner_piece);
+            axes_.for_each_inner_piece(inner_, groups, inner_piece);
         };
-        axes_.for_each_outer_piece(at.outer_place, at.outer * some, outer_piece);
-        first_ = b, end_ = b + some;
-        return answers_;
+        axes_.for_each_outer_piece(outer_, outer_end_ - outer_, outer_piece);
     }
 
-private:
+    /// How many groups side by side are moved at once: all, if what the mask says of them stays in a second-level cache.
+    static index_t row_of(partition const& p, index_t inner) noexcept {
+        return p.count * p.inner.extent <= scratch_bytes ? p.inner.extent : inner;
+    }
+
     /// How many blocks are moved at once: small ones, of one outer group each, as stay in a first-level cache.
-    static index_t together(partition const& p, index_t outer, index_t inner) noexcept {
-        if (outer > 1 || inner < p.inner.extent || p.outer.size == 0) return 1;
-        return std::clamp(row_bytes / pitch_of(p, inner), index_t{1}, p.outer.at[p.outer.size - 1].extent);
+    static index_t together(partition const& p, index_t outer, index_t row) noexcept {
+        if (outer > 1 || row < p.inner.extent || p.outer.size == 0) return 1;
+        return std::clamp(row_bytes / pitch_of(p, row), index_t{1}, p.outer.at[p.outer.size - 1].extent);
     }
 
     /// How far groups are from one another, along the last outer axis. Long rows begin cache lines, an odd number of them apart, so that
@@ -129,10 +136,9 @@ private:
     }
 
     masked_axes const& axes_;
-    partition lying_;
+    partition& lying_;
     index_t row_ = 1, together_ = 1;
-    index_t first_ = 0, end_ = 0;  // blocks that have been moved
-    std::optional<group_blocks> blocks_;
+    index_t outer_ = 0, outer_end_ = 0, inner_ = 0, rest_ = 0;  // groups of which it has been moved
     bool* answers_ = nullptr;
 };
 

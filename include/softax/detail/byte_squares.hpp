@@ -1,94 +1,6 @@
-// byte_squares: what masks say, transposed: 8 rows of 8 bytes, 16 of 16 in each lane of a packet, or 64 of 64 as bits.
+// byte_squares: tiles of bytes transposed: 8 rows of 8, 16 of 16 in each lane of a packet, or answers as bits.
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
-
-#if SOFTAX_CHOICE_BYTES == 64
-/// Up to 64 rows of answers in 64 columns, transposed as bits: .4 of the time of bytes in squares of 8.
-class answer_square {
-public:
-    static constexpr index_t most = 64;
-
-    index_t rows, columns;
-
-    /// Element (i, j) of y, rows of which are in runs, from that of x, columns of which are.
-    void transpose(bool* y, index_t y_row, bool const* x, index_t x_column) const noexcept {
-        alignas(64) std::uint64_t bits[most];
-        bool const is_whole = rows == most && columns == most;
-        is_whole ? take_bits<true>(bits, x, x_column) : take_bits<false>(bits, x, x_column);
-        columns == most ? put_bits<true>(y, y_row, bits) : put_bits<false>(y, y_row, bits);
-    }
-
-private:
-    static std::uint64_t first(index_t n) noexcept { return ~std::uint64_t{0} >> (most - n); }
-
-    /// For each row a word: of each 16 rows the first two, of all; then the next two.
-    template <bool IsWhole>
-    void take_bits(std::uint64_t* bits, bool const* x, index_t x_column) const noexcept {
-        __mmask64 const live = first(rows);
-        __m512i a[8], b[8];
-        SOFTAX_UNROLLED
-        for (index_t k = 0; k < 8; ++k) {
-            // Each moves those after it up by one.
-            index_t const some = IsWhole ? 8 : std::min(columns - 8 * k, index_t{8});
-            bool const* last = x + (8 * k + some - 1) * x_column;
-            __m512i eight = _mm512_setzero_si512();
-            SOFTAX_UNROLLED
-            for (index_t j = 0; j < some; ++j, last -= x_column)
-                eight = _mm512_add_epi8(_mm512_add_epi8(eight, eight),
-                                        IsWhole ? _mm512_loadu_si512(last) : _mm512_maskz_loadu_epi8(live, last));
-            a[k] = eight;
-        }
-        interleave(a, b), interleave(b, a), interleave(a, reinterpret_cast<__m512i*>(bits));
-    }
-
-    template <bool IsWhole>
-    static void put(bool* y, __mmask64 live, __m512i row) noexcept {
-        IsWhole ? _mm512_storeu_si512(y, row) : _mm512_mask_storeu_epi8(y, live, row);
-    }
-
-    template <bool IsWhole>
-    void put_bits(bool* y, index_t y_row, std::uint64_t const* bits) const noexcept {
-        __mmask64 const live = first(columns);
-        __m512i const one = _mm512_set1_epi8(1);
-        for (index_t first = 0; first < rows; first += 16) {
-            std::uint64_t const* words = bits + first / 8;
-            index_t const end = std::min(rows - first, index_t{16});
-            for (index_t i = 0; i < end; i += 2, words += 8, y += 2 * y_row) {
-                put<IsWhole>(y, live, _mm512_maskz_mov_epi8(words[0], one));
-                if (i + 1 < end) put<IsWhole>(y + y_row, live, _mm512_maskz_mov_epi8(words[1], one));
-            }
-        }
-    }
-
-    /// The bytes of the first half between those of the second.
-    static void interleave(__m512i const* from, __m512i* to) noexcept {
-        SOFTAX_UNROLLED
-        for (index_t k = 0; k < 4; ++k) {
-            to[2 * k] = _mm512_unpacklo_epi8(from[k], from[k + 4]);
-            to[2 * k + 1] = _mm512_unpackhi_epi8(from[k], from[k + 4]);
-        }
-    }
-};
-#endif
-
-/// y = x, an answer (i, j) of which lies at x[i + j * x_column] and at y[i * y_row + j]. Whether there is a way.
-inline bool transpose_answers([[maybe_unused]] lattice<bool> const& y, [[maybe_unused]] lattice<bool const> const& x,
-                              [[maybe_unused]] index_t rows, [[maybe_unused]] index_t columns) noexcept {
-#if SOFTAX_CHOICE_BYTES == 64
-    constexpr index_t most = answer_square::most;
-    for (index_t i = 0; i < rows; i += most) {
-        for (index_t j = 0; j < columns; j += most) {
-            // The last columns overlap those before.
-            index_t const column = columns < most ? 0 : std::min(j, columns - most);
-            answer_square const square = {std::min(rows - i, most), std::min(columns - column, most)};
-            square.transpose(&y(i, column), y.row, &x(i, column), x.column);
-        }
-    }
-    return true;
-#else
-    return false;
-#endif
-}
 
 #if defined(__GNUC__)
 /// Squares of 16 bytes side by side, as many as a packet has lanes.
@@ -99,16 +11,18 @@ class byte_squares {
 public:
     static constexpr index_t rows = 16, columns = 16 * Lanes;
 
-    EIGEN_ALWAYS_INLINE static void transpose(char* y, index_t y_row, char const* x, index_t x_row) noexcept {
+    /// From row i and column j of a tile on.
+    template <class Tile>
+    EIGEN_ALWAYS_INLINE static void transpose(Tile t, index_t i, index_t j, char* y, char const* x) noexcept {
         bytes row[rows];
         SOFTAX_UNROLLED
-        for (index_t i = 0; i < rows; ++i) std::memcpy(&row[i], x + i * x_row, columns);
+        for (index_t k = 0; k < rows; ++k) std::memcpy(&row[k], x + i + t.column(j + k), columns);
         // A place has four bits for the row and four for the column; each step moves every bit up, the last one down.
         bytes a[rows], b[rows];
         interleave(row, a), interleave(a, b), interleave(b, a), interleave(a, b);
         SOFTAX_UNROLLED
-        for (index_t i = 0; i < rows; ++i) {
-            store(b[i], y + i * y_row, rows * y_row, std::make_integer_sequence<int, Lanes>());
+        for (index_t k = 0; k < rows; ++k) {
+            store(b[k], y + j, t, i + k, std::make_integer_sequence<int, Lanes>());
         }
     }
 
@@ -122,10 +36,11 @@ private:
         }
     }
 
-    /// The lanes of a packet, so far apart.
-    template <int... L>
-    EIGEN_ALWAYS_INLINE static void store(bytes b, char* y, index_t apart, std::integer_sequence<int, L...>) noexcept {
-        (store<L>(b, y + L * apart, std::make_integer_sequence<int, 16>()), ...);
+    /// The lanes of a packet, to every 16th row.
+    template <class Tile, int... L>
+    EIGEN_ALWAYS_INLINE static void store(bytes b, char* y, Tile t, index_t i,
+                                          std::integer_sequence<int, L...>) noexcept {
+        (store<L>(b, y + t.row(i + rows * L), std::make_integer_sequence<int, 16>()), ...);
     }
     template <int L, int... I>
     EIGEN_ALWAYS_INLINE static void store(bytes b, char* y, std::integer_sequence<int, I...>) noexcept {
@@ -150,16 +65,44 @@ class byte_square {
     typedef unsigned char bytes __attribute__((vector_size(16)));
 
 public:
-    EIGEN_ALWAYS_INLINE static byte_square load(void const* p, index_t row) noexcept {
-        auto const* const at = static_cast<char const*>(p);
-        return {two_rows(at, row), two_rows(at + 2 * row, row), two_rows(at + 4 * row, row),
-                two_rows(at + 6 * row, row)};
+    template <class Tile>
+    static byte_square load(Tile t, index_t i, index_t j, char const* x) noexcept {
+        return of([&](index_t k) {
+            std::uint64_t word;
+            std::memcpy(&word, x + i + t.column(j + k), sizeof word);
+            return word;
+        });
     }
 
-    EIGEN_ALWAYS_INLINE void store(void* p, index_t row) const noexcept {
-        auto* const at = static_cast<char*>(p);
-        store_rows(first_, at, row), store_rows(second_, at + 2 * row, row);
-        store_rows(third_, at + 4 * row, row), store_rows(fourth_, at + 6 * row, row);
+    /// So many columns of n bytes, 4 <= n <= 8; the others are like the last.
+    template <class Tile>
+    static byte_square load(Tile t, index_t i, index_t j, char const* x, index_t columns, index_t n) noexcept {
+        return of([&](index_t k) {
+            char const* const column = x + i + t.column(j + std::min(k, columns - 1));
+            std::uint32_t low, high;
+            std::memcpy(&low, column, sizeof low);
+            std::memcpy(&high, column + n - 4, sizeof high);
+            return low | std::uint64_t{high} << 8 * (n - 4);
+        });
+    }
+
+    template <class Tile>
+    void store(Tile t, index_t i, index_t j, char* y) const noexcept {
+        std::uint64_t word[8];
+        std::memcpy(word, this, sizeof word);
+        SOFTAX_UNROLLED
+        for (index_t k = 0; k < 8; ++k) std::memcpy(y + t.row(i + k) + j, word + k, 8);
+    }
+
+    /// So many rows of n bytes, 2 <= n <= 8.
+    template <class Tile>
+    void store(Tile t, index_t i, index_t j, char* y, index_t rows, index_t n) const noexcept {
+        char row[64];
+        std::memcpy(row, this, sizeof row);
+        for (index_t k = 0; k < rows; ++k) {
+            char* const to = y + t.row(i + k) + j;
+            n < 4 ? copy_words<2>(to, row + 8 * k, n) : copy_words<4>(to, row + 8 * k, n);
+        }
     }
 
     /// A place has three bits for the row and three for the column; each step moves every bit up, the last one down.
@@ -180,21 +123,64 @@ private:
         return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     }
 
-    EIGEN_ALWAYS_INLINE static bytes two_rows(char const* p, index_t row) noexcept {
-        std::uint64_t a, b;
-        std::memcpy(&a, p, sizeof a);
-        std::memcpy(&b, p + row, sizeof b);
-        return (bytes)two{a, b};
-    }
-    EIGEN_ALWAYS_INLINE static void store_rows(bytes rows, char* p, index_t row) noexcept {
-        std::uint64_t const a = ((two)rows)[0], b = ((two)rows)[1];
-        std::memcpy(p, &a, sizeof a);
-        std::memcpy(p + row, &b, sizeof b);
+    template <class Row>
+    EIGEN_ALWAYS_INLINE static byte_square of(Row const& row) noexcept {
+        return {(bytes)two{row(0), row(1)}, (bytes)two{row(2), row(3)}, (bytes)two{row(4), row(5)},
+                (bytes)two{row(6), row(7)}};
     }
 
     bytes first_, second_, third_, fourth_;
 };
 #endif
+
+/// visit(i, j) for squares of so many rows and columns; those at an edge overlap the last.
+template <class Tile, class Visit>
+void for_each_square(Tile t, index_t rows, index_t columns, Visit const& visit) noexcept {
+    for (index_t i = 0; i < t.rows; i += rows) {
+        for (index_t j = 0; j < t.columns; j += columns) {
+            visit(std::min(i, std::max(t.rows - rows, index_t{0})),
+                  std::min(j, std::max(t.columns - columns, index_t{0})));
+        }
+    }
+}
+
+/// y[row(i) + j] = x[i + column(j)], rows and columns being those of a tile, of answers or any bytes.
+template <bool AreAnswers, class Tile>
+void transpose_tile(Tile t, char* y, char const* x) noexcept {
+    [[maybe_unused]] constexpr bool is_little = std::endian::native == std::endian::little;
+#if SOFTAX_CHOICE_BYTES == 64
+    if (AreAnswers && t.rows >= 8) return answer_square::transpose(t, y, x);
+#endif
+#if defined(__GNUC__)
+    constexpr index_t lanes = packet_bytes >= 32 ? 2 : 1, most = byte_squares<lanes>::columns;
+    if (t.rows >= most && t.columns >= 16)
+        return for_each_square(t, most, 16,
+                               [&](index_t i, index_t j) { byte_squares<lanes>::transpose(t, i, j, y, x); });
+    if (t.rows >= 16 && t.columns >= 16)
+        return for_each_square(t, 16, 16, [&](index_t i, index_t j) { byte_squares<1>::transpose(t, i, j, y, x); });
+    if (t.rows >= 8 && t.columns >= 8) {
+        return for_each_square(
+            t, 8, 8, [&](index_t i, index_t j) { byte_square::load(t, i, j, x).transposed().store(t, i, j, y); });
+    }
+    if (is_little && t.rows >= 4 && t.columns >= 2) {
+        index_t const n = std::min(t.rows, index_t{8}), some = std::min(t.columns, index_t{8});
+        return for_each_square(t, 8, 8, [&](index_t i, index_t j) {
+            byte_square::load(t, i, j, x, some, n).transposed().store(t, i, j, y, n, some);
+        });
+    }
+#endif
+    // Eight of a row at a time, of which a word is made.
+    for (index_t i = 0; i < t.rows; ++i) {
+        index_t j = 0;
+        for (; is_little && j + 8 <= t.columns; j += 8) {
+            std::uint64_t word = 0;
+            SOFTAX_UNROLLED
+            for (index_t k = 7; k >= 0; --k) word = word << 8 | static_cast<unsigned char>(x[i + t.column(j + k)]);
+            std::memcpy(y + t.row(i) + j, &word, 8);
+        }
+        for (; j < t.columns; ++j) y[t.row(i) + j] = x[i + t.column(j)];
+    }
+}
 
 SOFTAX_KERNELS_END
 

@@ -14,8 +14,12 @@ EIGEN_ALWAYS_INLINE void copy_words(char* y, char const* x, index_t n) noexcept 
 
 /// The same of any n: a call would take longer for few.
 EIGEN_ALWAYS_INLINE void copy_bytes(char* y, char const* x, index_t n) noexcept {
-    if (n < 8 || n > 64) return void(std::memcpy(y, x, static_cast<std::size_t>(n)));
-    n < 16 ? copy_words<8>(y, x, n) : copy_words<16>(y, x, n);
+    if (n > 64) return void(std::memcpy(y, x, static_cast<std::size_t>(n)));
+    if (n >= 16) return copy_words<16>(y, x, n);
+    if (n >= 8) return copy_words<8>(y, x, n);
+    if (n >= 4) return copy_words<4>(y, x, n);
+    if (n >= 2) return copy_words<2>(y, x, n);
+    if (n == 1) *y = *x;
 }
 
 /// A byte eight times.
@@ -41,16 +45,16 @@ EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n) noexcept {
     std::memcpy(y + n - packet_bytes, &all.raw, packet_bytes);
 }
 
-#if SOFTAX_CHOICE_BYTES >= 32
-/// The first of the rows of fill_rows, of 2 to 15 bytes each, looked up 32 bytes at a time in answers that are neighbours; how many
-/// they are.
+/// Rows of n bytes that follow one another in y, each filled with a byte, these step apart in x.
 class row_filler {
-    static constexpr index_t bytes = 32;
+    static constexpr index_t bytes = 32, word = 8;
 
 public:
-    static constexpr index_t least = 3 * bytes;
-
-    explicit row_filler(index_t n) noexcept : n_(n) {
+    /// For so many rows at a time, at most.
+    row_filler(index_t n, index_t step, [[maybe_unused]] index_t rows) noexcept : n_(n), step_(step) {
+#if SOFTAX_CHOICE_BYTES >= 32
+        looks_up_ = step == 1 && n > 1 && n < 16 && rows >= 3 * bytes;
+        if (!looks_up_) return;
         // After so many rows, n of those bytes, it is the same again. What is written too much belongs to the next.
         for (index_t k = 0; k < bytes; ++k)
             _mm_storeu_si128(reinterpret_cast<__m128i*>(from_ + k * n), _mm_set1_epi8(static_cast<char>(k)));
@@ -59,69 +63,162 @@ public:
             first_[k] = from_[k * bytes];
             *own = _mm256_sub_epi8(*own, _mm256_set1_epi8(static_cast<char>(first_[k])));
         }
+#endif
     }
 
-    index_t operator()(char* y, char const* x, index_t rows) const noexcept {
+    void operator()(char* y, char const* x, index_t rows) const noexcept {
+        // Local, since writing bytes could change a member for all the compiler knows.
+        index_t const n = n_, step = step_, all = rows * n;
+        index_t i = look_up(y, x, rows);
+        // What is written too much belongs to the next rows.
+        for (; n <= word && i * n + word <= all; ++i) {
+            std::uint64_t const row = eight_times(x[i * step]);
+            std::memcpy(y + i * n, &row, word);
+        }
+        for (; n > word && n <= packet_bytes && i * n + packet_bytes <= all; ++i) {
+            auto const row = packet_of(x[i * step]);
+            std::memcpy(y + i * n, &row.raw, packet_bytes);
+        }
+        for (; i < rows; ++i) fill_bytes(y + i * n, x[i * step], n);
+    }
+
+private:
+    /// The first rows, looked up 32 bytes at a time in answers that are neighbours; how many they are.
+    index_t look_up([[maybe_unused]] char* y, [[maybe_unused]] char const* x,
+                    [[maybe_unused]] index_t rows) const noexcept {
         index_t i = 0;
-        for (; i + bytes + 16 <= rows; i += bytes) {
-            for (index_t k = 0; k < n_; ++k, y += bytes) {
+#if SOFTAX_CHOICE_BYTES >= 32
+        index_t const n = n_;
+        for (bool const is_fit = looks_up_; is_fit && i + bytes + 16 <= rows; i += bytes) {
+            for (index_t k = 0; k < n; ++k, y += bytes) {
                 __m128i const some = _mm_loadu_si128(reinterpret_cast<__m128i const*>(x + i + first_[k]));
                 __m256i const at = _mm256_load_si256(reinterpret_cast<__m256i const*>(from_ + k * bytes));
                 _mm256_storeu_si256(reinterpret_cast<__m256i*>(y),
                                     _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(some), at));
             }
         }
+#endif
         return i;
     }
 
-private:
-    index_t n_, first_[16];
-    alignas(bytes) char from_[16 * bytes];
-};
-#endif
-
-/// Rows of n bytes that follow one another in y, each filled with a byte, these step apart in x. What is written too much belongs to
-/// the next rows.
-inline void fill_rows(char* y, char const* x, index_t step, index_t rows, index_t n) noexcept {
-    index_t const all = rows * n;
-    index_t i = 0;
+    index_t n_, step_;
 #if SOFTAX_CHOICE_BYTES >= 32
-    if (step == 1 && n > 1 && n < 16 && rows >= row_filler::least) i = row_filler(n)(y, x, rows);
+    bool looks_up_;
+    index_t first_[16];
+    alignas(bytes) char from_[16 * bytes];
 #endif
-    for (; n <= 8 && i * n + 8 <= all; ++i) {
-        std::uint64_t const word = eight_times(x[i * step]);
-        std::memcpy(y + i * n, &word, 8);
-    }
-    for (; n > 8 && n <= packet_bytes && i * n + packet_bytes <= all; ++i) {
-        auto const row = packet_of(x[i * step]);
-        std::memcpy(y + i * n, &row.raw, packet_bytes);
-    }
-    for (; i < rows; ++i) fill_bytes(y + i * n, x[i * step], n);
-}
+};
 
-/// The same, each a copy of x[0, n): as many together as a packet holds.
-inline void repeat_row(char* y, char const* x, index_t rows, index_t n) noexcept {
-    index_t const all = rows * n, together = packet_bytes / n * n;
-    index_t have = 0;
-    std::uint64_t word = 0;
-    if (n <= 8) std::memcpy(&word, x, static_cast<std::size_t>(n));
-    if (n <= 8 && all <= 2 * packet_bytes) {
-        for (; have + 8 <= all; have += n) std::memcpy(y + have, &word, 8);
-        for (; have < all; have += n) std::memcpy(y + have, &word, static_cast<std::size_t>(n));
-        return;
+/// A run of n bytes so many times in y, one after another. Reads and writes no other bytes: of those just written none could be
+/// read soon.
+class run_repeater {
+public:
+    run_repeater(index_t n, index_t times) noexcept : n_(n), all_(n * times) {
+#if SOFTAX_CHOICE_BYTES >= 32
+        if (n > 16 || all_ < 8) return;
+        width_ = packet_bytes;
+        while (width_ > all_) width_ /= 2;
+        together_ = width_ / n * n;
+        for (index_t k = 0; k < n; ++k) at_[k] = static_cast<char>(k);
+        for (index_t have = n; have < 2 * packet_bytes; have += std::min(have, packet_bytes)) copy_packet(have, 0);
+        copy_packet(packet_bytes, (all_ - width_) % n);
+#endif
     }
-    if (together > 0 && all >= packet_bytes) {
-        char some[packet_bytes + 8] = {};
-        for (; have < together; have += n)
-            n <= 8 ? void(std::memcpy(some + have, &word, 8)) : copy_bytes(some + have, x, n);
-        for (have = 0; have + packet_bytes <= all; have += together) std::memcpy(y + have, some, packet_bytes);
-    } else {
-        copy_bytes(y, x, n);
-        have = n;
+
+    EIGEN_ALWAYS_INLINE void operator()(char* y, char const* x) const noexcept {
+#if SOFTAX_CHOICE_BYTES >= 32
+        if (width_ > 0) return look_up(y, run_at(x));
+#endif
+        if (n_ > 64) {
+            copy_bytes(y, x, n_);
+            return repeat(y, n_, all_);
+        }
+        if (n_ > 32) return repeat_ends<32>(y, x);
+        if (n_ > 16) return repeat_ends<16>(y, x);
+        if (n_ > 8) return repeat_ends<8>(y, x);
+        if (n_ > 4) return repeat_ends<4>(y, x);
+        if (n_ > 2) return repeat_ends<2>(y, x);
+        repeat_ends<1>(y, x);
     }
-    // What there is once more, and so on.
-    for (; have < all; have *= 2) std::memcpy(y + have, y, static_cast<std::size_t>(std::min(have, all - have)));
-}
+
+private:
+    /// y[0, all) as its first n bytes: what there is once more, and so on.
+    static void repeat(char* y, index_t n, index_t all) noexcept {
+        for (; n < all; n *= 2) copy_bytes(y + n, y, std::min(n, all - n));
+    }
+
+    /// As words, Word <= n <= 2 * Word, that overlap.
+    template <index_t Word>
+    void repeat_ends(char* y, char const* x) const noexcept {
+        char first[Word], last[Word];
+        std::memcpy(first, x, Word), std::memcpy(last, x + n_ - Word, Word);
+        index_t const n = n_, all = all_;
+        for (index_t i = 0; i < all; i += n) {
+            std::memcpy(y + i, first, Word), std::memcpy(y + i + n - Word, last, Word);
+        }
+    }
+
+#if SOFTAX_CHOICE_BYTES >= 32
+    void copy_packet(index_t to, index_t from) noexcept {
+        char some[packet_bytes];
+        std::memcpy(some, at_ + from, packet_bytes), std::memcpy(at_ + to, some, packet_bytes);
+    }
+
+    /// The run, at most 16 bytes.
+    EIGEN_ALWAYS_INLINE __m128i run_at(char const* x) const noexcept {
+#if SOFTAX_CHOICE_BYTES == 64
+        return _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n_) - 1u), x);
+#else
+        std::uint64_t low = 0, high = 0;
+        if (n_ >= 8) {
+            std::memcpy(&low, x, 8), std::memcpy(&high, x + n_ - 8, 8);
+            high = n_ == 8 ? 0 : high >> 8 * (16 - n_);
+        } else if (n_ >= 4) {
+            std::uint32_t first, last;
+            std::memcpy(&first, x, 4), std::memcpy(&last, x + n_ - 4, 4);
+            low = first | std::uint64_t{last} << 8 * (n_ - 4);
+        } else {
+            for (index_t k = n_ - 1; k >= 0; --k) low = low << 8 | static_cast<unsigned char>(x[k]);
+        }
+        return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+#endif
+    }
+
+    EIGEN_ALWAYS_INLINE void look_up(char* y, __m128i run) const noexcept {
+        index_t const end = all_ - width_, step = together_;
+        if (width_ < 32) {
+            auto const* const at = reinterpret_cast<__m128i const*>(at_);
+            auto const first = _mm_shuffle_epi8(run, _mm_load_si128(at));
+            auto const last = _mm_shuffle_epi8(run, _mm_load_si128(at + packet_bytes / 16));
+            if (width_ == 8) return _mm_storeu_si64(y, first), _mm_storeu_si64(y + end, last);
+            std::memcpy(y, &first, 16), std::memcpy(y + end, &last, 16);
+            return;
+        }
+#if SOFTAX_CHOICE_BYTES == 64
+        if (width_ == 64) {
+            auto const some = _mm512_maskz_broadcast_i32x4(0xffff, run);
+            auto const first = _mm512_shuffle_epi8(some, _mm512_load_si512(at_));
+            auto const last = _mm512_shuffle_epi8(some, _mm512_load_si512(at_ + 64));
+            for (index_t i = 0; i < end; i += step) _mm512_storeu_si512(y + i, first);
+            return _mm512_storeu_si512(y + end, last);
+        }
+#endif
+        auto const some = _mm256_broadcastsi128_si256(run);
+        auto const* const at = reinterpret_cast<__m256i const*>(at_);
+        auto const first = _mm256_shuffle_epi8(some, _mm256_load_si256(at));
+        auto const last = _mm256_shuffle_epi8(some, _mm256_load_si256(at + packet_bytes / 32));
+        for (index_t i = 0; i < end; i += step) std::memcpy(y + i, &first, 32);
+        std::memcpy(y + end, &last, 32);
+    }
+#endif
+
+    index_t n_, all_;
+#if SOFTAX_CHOICE_BYTES >= 32
+    index_t width_ = 0, together_ = 0;
+    // The places of a packet in the run, from its beginning and such that the last ends with it.
+    alignas(packet_bytes) char at_[3 * packet_bytes] = {};
+#endif
+};
 
 SOFTAX_KERNELS_END
 #endif

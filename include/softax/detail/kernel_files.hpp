@@ -30,6 +30,7 @@
 #include "strip.hpp"
 #include "short_row.hpp"
 #include "bits.hpp"
+#include "byte_tiles.hpp"
 #include "byte_squares.hpp"
 #include "move_squares.hpp"
 #include "move.hpp"

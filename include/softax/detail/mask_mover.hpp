@@ -4,75 +4,207 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// to = what a mask says, over all axes, y being their strides there. A class, since a function would be found in every kernel
-/// namespace.
+/// to = what a mask says, over all axes, y being their strides there, which run through all that is inside. A class, since a function
+/// would be found in every kernel namespace.
 class mask_mover {
 public:
-    mask_mover(bool* to, bool const* where, walked_axes const& axes) noexcept {
-        // Of axes along which it is the same the outermost. Runs are repeated one by one, which is as fast.
-        index_t k = 0;
-        while (k + 1 < axes.size && axes.at[k].where != 0) ++k;
-        bool const are_runs = k + 2 == axes.size && axes.at[k + 1].where <= 1;
-        if (k + 1 >= axes.size || are_runs) {
-            move(to, where, axes);
-        } else if (index_t const run = repeated_run(axes, k); run > 0) {
-            repeat(to, where, axes, k, run);
-        } else if (k > 0 && axes.at[0].y > axes.at[1].y) {
-            // Perhaps of each step along the first.
-            walked_axes inside = axes;
-            walked_axis const first = inside.take(0);
-            for (index_t i = 0; i < first.extent; ++i) mask_mover(to + i * first.y, where + i * first.where, inside);
+    mask_mover(bool* to, bool const* where, walked_axes const& axes) noexcept
+        : to_(reinterpret_cast<char*>(to)), where_(reinterpret_cast<char const*>(where)), axes_(axes) {
+        if (axes.size == 0) {
+            *to = *where;
+            return;
+        }
+        while (dense_ > 0 && at(dense_ - 1).y == run_) run_ *= at(--dense_).extent;
+        // Of axes along which it is the same the outermost that has one run inside.
+        index_t k = std::max(dense_ - 1, index_t{0});
+        while (k < axes.size && at(k).where != 0) ++k;
+        if (k == axes.size || dense_ == axes.size) {
+            move();
+        } else if (dense_ < last() && are_rows_apart()) {
+            spread();
+        } else if (k == last()) {
+            fill();
         } else {
-            move(to, where, axes);
+            repeat(k);
         }
     }
 
 private:
-    /// How many bytes are repeated along an axis: what is inside, if that is one run and those outside follow one another; else 0.
-    static index_t repeated_run(walked_axes const& axes, index_t k) noexcept {
+    walked_axis const& at(index_t k) const noexcept { return axes_.at[k]; }
+    index_t last() const noexcept { return axes_.size - 1; }
+
+    walked_axes outside(index_t k) const noexcept {
+        walked_axes axes;
+        for (index_t i = 0; i < k; ++i) axes.push_back(at(i));
+        return axes;
+    }
+
+    /// All but one, y of those before, as far as all is one run, being so many times less.
+    walked_axes without(index_t k, index_t less) const noexcept {
+        walked_axes axes;
+        for (index_t i = 0; i < axes_.size; ++i) {
+            walked_axis const& a = at(i);
+            if (i != k) axes.push_back({a.extent, 0, dense_ <= i && i < k ? a.y / less : a.y, a.where});
+        }
+        return axes;
+    }
+
+    /// visit(y, x) for every place along the axes before the k-th, those along the last of these in a row.
+    template <class Visit>
+    void for_each(index_t k, Visit const& visit) const noexcept {
+        walked_axis const rows = k > 0 ? at(k - 1) : walked_axis{1, 0, 0, 0};
+        for_each_place(outside(std::max(k - 1, index_t{0})), [&](walked_axis const& p) {
+            for (index_t i = 0; i < rows.extent; ++i) visit(to_ + p.y + i * rows.y, where_ + p.where + i * rows.where);
+        });
+    }
+
+    void repeat(index_t k) const noexcept {
+        constexpr index_t few = 64;
+        walked_axis const& along = at(k);
         index_t run = 1;
-        for (index_t i = axes.size - 1; i > k; run *= axes.at[i--].extent) {
-            if (axes.at[i].y != run) return 0;
-        }
-        bool is_dense = k == 0 ? run <= axes.at[0].y : run == axes.at[k].y;
-        for (index_t i = 1; i <= k; ++i) is_dense = is_dense && axes.at[i - 1].y == axes.at[i].y * axes.at[i].extent;
-        return is_dense ? run : 0;
+        for (index_t i = k + 1; i < axes_.size; ++i) run *= at(i).extent;
+        if (dense_ <= k && k + 1 == last() && at(last()).where == 1)
+            return for_each(k, run_repeater(run, along.extent));
+        if (dense_ < k && run < few) return repeat_all(k, run);
+        mask_mover(reinterpret_cast<bool*>(to_), reinterpret_cast<bool const*>(where_), without(k, 1));
+        run_repeater const again(run, dense_ <= k ? along.extent - 1 : 1);
+        for_each(k, [&](char* y, char const*) {
+            if (dense_ <= k) return again(y + run, y);
+            for (index_t i = 1; i < along.extent; ++i) copy_bytes(y + i * along.y, y, run);
+        });
     }
 
-    static void repeat(bool* to, bool const* where, walked_axes const& axes, index_t k, index_t run) noexcept {
-        walked_axis const along = axes.at[k];
-        walked_axes others;
-        index_t outer = 1;
-        for (index_t i = 0; i < axes.size; ++i) {
-            walked_axis const& a = axes.at[i];
-            if (i < k) outer *= a.extent;
-            if (i != k) others.push_back({a.extent, 0, i < k ? a.y / along.extent : a.y, a.where});
-        }
-        // First to the end, where it is read before it is written over.
-        bool* const once = to + outer * (along.extent - 1) * along.y;
-        mask_mover(once, where, others);
-        auto const* const from = reinterpret_cast<char const*>(once);
-        auto* const y = reinterpret_cast<char*>(to);
-        for (index_t i = 0; i < outer && run == along.y; ++i)
-            repeat_row(y + i * along.extent * run, from + i * run, along.extent, run);
-        for (index_t i = 0; i + 1 < along.extent && run < along.y; ++i) copy_bytes(y + i * along.y, from, run);
+    /// Many short runs: they are moved first, to the end, where they are read before they are written over.
+    void repeat_all(index_t k, index_t run) const noexcept {
+        index_t const all = at(k).extent * run, runs = run_ / all, end = run_ - runs * run;
+        mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(k, at(k).extent));
+        run_repeater const repeated(run, at(k).extent);
+        for_each(dense_, [&](char* y, char const*) {
+            for (index_t i = 0; i < runs; ++i) repeated(y + i * all, y + end + i * run);
+        });
     }
 
-    static void move(bool* to, bool const* where, walked_axes axes) noexcept {
-        index_t const last = axes.size - 1;
-        if (last >= 1 && axes.at[last].where == 0 && axes.at[last].y == 1 &&
-            axes.at[last - 1].y == axes.at[last].extent) {
-            index_t const n = axes.take(last).extent;
-            walked_axis const rows = axes.take(last - 1);
-            for_each_place(axes, [&](walked_axis const& at) {
-                fill_rows(reinterpret_cast<char*>(to + at.y), reinterpret_cast<char const*>(where + at.where),
-                          rows.where, rows.extent, n);
-            });
-            return;
-        }
-        for (index_t i = 0; i < axes.size; ++i) axes.at[i].x = axes.at[i].where;
-        mover<bool, bool>(to, where, axes);
+    /// Rows of equal bytes.
+    void fill() const noexcept {
+        index_t const n = at(last()).extent;
+        bool const are_rows = axes_.size > 1 && at(last() - 1).y == n;
+        if (!are_rows) return for_each(last(), [&](char* y, char const* x) { fill_bytes(y, *x, n); });
+        walked_axis const& rows = at(last() - 1);
+        row_filler const filled(n, rows.where, rows.extent);
+        for_each(last() - 1, [&](char* y, char const* x) { filled(y, x, rows.extent); });
     }
+
+    /// Whether they are apart in the mask, and neighbours along some other axis.
+    bool are_rows_apart() const noexcept {
+        return at(last()).where == 0 && at(last() - 1).where != 1 && has_neighbours();
+    }
+    bool has_neighbours() const noexcept {
+        for (index_t k = 0; k < last(); ++k) {
+            if (at(k).where == 1) return true;
+        }
+        return false;
+    }
+
+    /// Their bytes are transposed first, to the end, where they are read before they are written over.
+    void spread() const noexcept {
+        constexpr index_t few = 16;
+        index_t const n = at(last()).extent, rows = run_ / n, end = run_ - rows;
+        index_t const some = std::min(rows, few), most = rows - some;
+        mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(last(), n));
+        row_filler const filled(n, 1, rows);
+        for_each(dense_, [&](char* y, char const*) {
+            char x[few];
+            std::memcpy(x, y + end + most, static_cast<std::size_t>(some));
+            filled(y, y + end, most);
+            filled(y + most * n, x, some);
+        });
+    }
+
+    void move() const noexcept {
+        index_t const n = at(last()).extent;
+        if (at(last()).where == 1 && at(last()).y == 1) {
+            return move_runs(n);
+        }
+        if (at(last()).y == 1 && at(last()).where != 0 && has_neighbours() && axes_.size > 2) return transpose();
+        walked_axes axes;
+        for (index_t k = 0; k < axes_.size; ++k) axes.push_back({at(k).extent, at(k).where, at(k).y, at(k).where});
+        mover<bool, bool>(reinterpret_cast<bool*>(to_), reinterpret_cast<bool const*>(where_), axes);
+    }
+
+    /// Runs; some at a time that are closest in the mask.
+    void move_runs(index_t n) const noexcept {
+        constexpr index_t some = 16;
+        index_t const k = last() - 2;
+        if (k < 0 || at(k).where >= at(k + 1).where || n >= 64) {
+            return for_each(last(), [&](char* y, char const* x) { copy_bytes(y, x, n); });
+        }
+        walked_axis const &outer = at(k), &inner = at(k + 1);
+        for_each(k, [&](char* y, char const* x) {
+            for (index_t first = 0; first < outer.extent; first += some) {
+                index_t const end = std::min(outer.extent, first + some);
+                for (index_t j = 0; j < inner.extent; ++j) {
+                    for (index_t i = first; i < end; ++i) {
+                        copy_bytes(y + i * outer.y + j * inner.y, x + i * outer.where + j * inner.where, n);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Rows, neighbours in the mask, and columns, neighbours where they are moved, each along as many axes as a tile takes.
+    void transpose() const noexcept {
+        constexpr index_t most = tile_bytes;
+        walked_axes others = axes_, rows, columns;
+        auto const take = [&](walked_axes& to, index_t run, index_t walked_axis::*stride) {
+            for (index_t k = others.size - 1; k >= 0 && run < most; --k) {
+                if (others.at[k].*stride != run) continue;
+                run *= others.at[k].extent;
+                to.at[to.size++] = others.take(k);
+                k = others.size;
+            }
+            return run;
+        };
+        columns.at[columns.size++] = others.take(last());
+        index_t const all_rows = take(rows, 1, &walked_axis::where);
+        index_t const all_columns = take(columns, columns.at[0].extent, &walked_axis::y);
+        index_t row_at[most], column_at[most];
+        byte_tile<laid_places> const tile = {
+            std::min(all_rows, most), std::min(all_columns, most), {row_at}, {column_at}};
+        for (index_t i = 0; i < all_rows; i += most) {
+            index_t const row = std::min(i, all_rows - tile.rows);
+            if (i == 0 || rows.size > 1) lay(row_at, rows, row, tile.rows, &walked_axis::y);
+            char* const y = rows.size > 1 ? to_ : to_ + row * rows.at[0].y;
+            for (index_t j = 0; j < all_columns; j += most) {
+                index_t const column = std::min(j, all_columns - tile.columns);
+                bool const is_laid = all_columns <= most ? i > 0 : columns.size == 1 && i + j > 0;
+                if (!is_laid) lay(column_at, columns, column, tile.columns, &walked_axis::where);
+                char const* const x = columns.size > 1 ? where_ : where_ + column * columns.at[0].where;
+                for_each_place(others, [&](walked_axis const& p) {
+                    transpose_tile<true>(tile, y + p.y + column, x + p.where + row);
+                });
+            }
+        }
+    }
+
+    /// The places of n steps along axes, the innermost first, from one on; along one axis those from the first on.
+    static void lay(index_t* places, walked_axes const& axes, index_t first, index_t n,
+                    index_t walked_axis::*stride) noexcept {
+        if (axes.size == 1) first = 0;
+        for (index_t i = 0; i < n;) {
+            walked_axis const& inner = axes.at[0];
+            index_t rest = (first + i) / inner.extent, j = first + i - rest * inner.extent, place = 0;
+            for (index_t k = 1; k < axes.size; ++k) {
+                place += rest % axes.at[k].extent * (axes.at[k].*stride);
+                rest /= axes.at[k].extent;
+            }
+            for (; j < inner.extent && i < n; ++j) places[i++] = place + j * (inner.*stride);
+        }
+    }
+
+    char* to_;
+    char const* where_;
+    walked_axes const& axes_;
+    index_t dense_ = axes_.size, run_ = 1;  // the first of the axes that are one run, and its length
 };
 
 SOFTAX_KERNELS_END

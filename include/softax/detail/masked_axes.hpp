@@ -11,9 +11,9 @@ namespace softax::detail {
 
 class masked_axes {
 public:
-    explicit masked_axes(partition const& p) noexcept : kept_(p.kept()), reduce_(p.reduce) {
-        bare_.outer = kept_.bare();
-        bare_.reduce = reduce_.bare();
+    /// Of a partition that outlives them.
+    explicit masked_axes(partition const& p) noexcept
+        : kept_(p.kept()), reduce_(p.reduce), bare_{kept_.bare(), reduce_.bare()} {
         index_t part = 0;
         for (index_t k = 0; k < bare_.outer.size; ++k) {
             begin_[k] = part;
@@ -25,6 +25,7 @@ public:
 
     /// The partition without the mask.
     partition const& bare() const noexcept { return bare_; }
+    partition& bare() noexcept { return bare_; }
 
     /// The reduced axes, with the mask.
     walked_axes const& reduce() const noexcept { return reduce_; }
@@ -94,7 +95,8 @@ private:
         return {extent, groups, kept_.at[k].y, kept_.at[k].where};
     }
 
-    walked_axes kept_, reduce_;
+    walked_axes kept_;
+    walked_axes const& reduce_;
     partition bare_;
     index_t begin_[index_list::max_size + 3];  // the first of those that are one without the mask
 };

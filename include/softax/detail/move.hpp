@@ -100,9 +100,6 @@ private:
     void move_bytes(char* y, char const* x) const noexcept {
         walked_axis const &row = block_.row, &column = block_.column;
         index_t const n = column.extent;
-        bool const is_dense = row.y == n;
-        if (is_dense && column.x == 0) return fill_rows(y, x, row.x, row.extent, n);
-        if (is_dense && row.x == 0) return repeat_row(y, x, row.extent, n);
         for (index_t i = 0; i < row.extent; ++i, y += row.y, x += row.x) {
             column.x == 0 ? fill_bytes(y, *x, n) : copy_bytes(y, x, n);
         }

@@ -30,12 +30,10 @@ public:
             transpose_squares();
             return true;
         }
-#if defined(__GNUC__)
         if constexpr (std::same_as<From, To> && sizeof(To) == 1 && !is_masked) {
             transpose_bytes();
             return true;
         }
-#endif
         return false;
     }
 
@@ -140,49 +138,21 @@ private:
         if constexpr (!is_number) store_bits(x, y);
     }
 
-#if defined(__GNUC__)
-    /// The same for bytes: squares at an edge overlap the last.
+    /// The same for bytes: tiles at an edge overlap the last.
     void transpose_bytes() const noexcept {
-        index_t const rows = block.row.extent, columns = block.column.extent;
-        if constexpr (std::same_as<To, bool>) {
-            lattice<bool> const to = {y, block.row.y, 1};
-            if (rows >= 8 && transpose_answers(to, {x, 1, block.column.x}, rows, columns)) return;
-        }
-        if (rows < 8 || columns < 8) return move_elements(0, rows, 0, columns);
-        if (rows < 16 || columns < 16) {
-            for (index_t i = 0; i < rows; i += 8) {
-                for (index_t j = 0; j < columns; j += 8) {
-                    index_t const row = std::min(i, rows - 8), column = std::min(j, columns - 8);
-                    byte_square::load(x + row + column * block.column.x, block.column.x)
-                        .transposed()
-                        .store(y + row * block.row.y + column, block.row.y);
-                }
-            }
-            return;
-        }
-        index_t i = 0;
-        if constexpr (packet_bytes >= 64) i = transpose_bytes<4>(i);
-        if constexpr (packet_bytes >= 32) i = transpose_bytes<2>(i);
-        i = transpose_bytes<1>(i);
-        if (i < rows) transpose_bytes<1>(rows - 16);
-    }
-
-    /// Rows from i on, as many as fill squares of so many lanes; where they end.
-    template <index_t Lanes>
-    index_t transpose_bytes(index_t i) const noexcept {
-        using squares = byte_squares<Lanes>;
-        index_t const x_row = block.column.x, y_row = block.row.y, columns = block.column.extent;
-        auto* const to = reinterpret_cast<char*>(y);
-        auto const* const from = reinterpret_cast<char const*>(x);
-        for (; i + squares::columns <= block.row.extent; i += squares::columns) {
-            for (index_t j = 0; j < columns; j += squares::rows) {
-                index_t const column = std::min(j, columns - squares::rows);
-                squares::transpose(to + i * y_row + column, y_row, from + i + column * x_row, x_row);
+        constexpr index_t most = tile_bytes;
+        byte_tile<regular_places> const tile = {
+            std::min(block.row.extent, most), std::min(block.column.extent, most), {block.row.y}, {block.column.x}};
+        for (index_t i = 0; i < block.row.extent; i += most) {
+            for (index_t j = 0; j < block.column.extent; j += most) {
+                index_t const row = std::min(i, block.row.extent - tile.rows);
+                index_t const column = std::min(j, block.column.extent - tile.columns);
+                transpose_tile<std::same_as<To, bool>>(
+                    tile, reinterpret_cast<char*>(y) + row * block.row.y + column,
+                    reinterpret_cast<char const*>(x) + row + column * block.column.x);
             }
         }
-        return i;
     }
-#endif
 };
 
 SOFTAX_KERNELS_END

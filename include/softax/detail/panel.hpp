@@ -89,8 +89,8 @@ private:
     /// What a mask says of folded rows; the same of all rows is said for each in one.
     mask<T> folded_mask(mask<T> which) noexcept {
         if (fold_ > 1 && which && which.row() == 0) {
-            repeat_row(reinterpret_cast<char*>(repeated_), reinterpret_cast<char const*>(which.where.data), fold_,
-                       columns_);
+            auto const* const row = reinterpret_cast<char const*>(which.where.data);
+            run_repeater(columns_, fold_)(reinterpret_cast<char*>(repeated_), row);
             which.where.data = repeated_;
         }
         return which.with_strides(fold_ * which.row(), which.column());
