@@ -461,8 +461,8 @@ array<T> elements_of(index_list const& shape, std::mt19937& random) {
     return a;
 }
 
-// Of steps, of one of two axes, transposed in tiles of one or several axes. Of 33 rows of 961 halves, the last block of columns once was one of one column, less than
-// a packet: memory was read and written before it.
+// Of steps, of one of two axes, transposed in tiles of one or several axes. Of 33 rows of 961 halves, the last block of columns once was
+// one of one column, less than a packet: memory was read and written before it.
 TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", float, double, softax::half,
                    std::int64_t) {
     using T = TestType;

@@ -77,13 +77,7 @@ public:
     /// So many columns of n bytes, 4 <= n <= 8; the others are like the last.
     template <class Tile>
     static byte_square load(Tile t, index_t i, index_t j, char const* x, index_t columns, index_t n) noexcept {
-        return of([&](index_t k) {
-            char const* const column = x + i + t.column(j + std::min(k, columns - 1));
-            std::uint32_t low, high;
-            std::memcpy(&low, column, sizeof low);
-            std::memcpy(&high, column + n - 4, sizeof high);
-            return low | std::uint64_t{high} << 8 * (n - 4);
-        });
+        return of([&](index_t k) { return first_bytes(x + i + t.column(j + std::min(k, columns - 1)), n); });
     }
 
     template <class Tile>

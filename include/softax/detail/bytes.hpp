@@ -169,18 +169,9 @@ private:
 #if SOFTAX_CHOICE_BYTES == 64
         return _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n_) - 1u), x);
 #else
-        std::uint64_t low = 0, high = 0;
-        if (n_ >= 8) {
-            std::memcpy(&low, x, 8), std::memcpy(&high, x + n_ - 8, 8);
-            high = n_ == 8 ? 0 : high >> 8 * (16 - n_);
-        } else if (n_ >= 4) {
-            std::uint32_t first, last;
-            std::memcpy(&first, x, 4), std::memcpy(&last, x + n_ - 4, 4);
-            low = first | std::uint64_t{last} << 8 * (n_ - 4);
-        } else {
-            for (index_t k = n_ - 1; k >= 0; --k) low = low << 8 | static_cast<unsigned char>(x[k]);
-        }
-        return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+        index_t const low = std::min(n_, index_t{8});
+        return _mm_set_epi64x(static_cast<long long>(first_bytes(x + low, n_ - low)),
+                              static_cast<long long>(first_bytes(x, low)));
 #endif
     }
 

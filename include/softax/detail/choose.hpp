@@ -18,9 +18,9 @@
 
 SOFTAX_KERNELS_BEGIN
 
-#if SOFTAX_CHOICE_BYTES == 32 || SOFTAX_CHOICE_BYTES == 16
-/// The first n bools, 0 <= n <= 8, one a byte from the lowest on; the others are false. Reads nothing else.
-EIGEN_ALWAYS_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept {
+/// The first n bytes, 0 <= n <= 8, as a word from the lowest on, on little-endian machines; the others are 0. Reads nothing else.
+EIGEN_ALWAYS_INLINE std::uint64_t first_bytes(void const* bytes, index_t n) noexcept {
+    auto const* const p = static_cast<unsigned char const*>(bytes);
     if (n >= 4) {
         std::uint32_t low, high;
         std::memcpy(&low, p, sizeof low);
@@ -30,7 +30,6 @@ EIGEN_ALWAYS_INLINE std::uint64_t first_bools(bool const* p, index_t n) noexcept
     if (n == 0) return 0;
     return p[0] | std::uint64_t{p[n / 2]} << 8 * (n / 2) | std::uint64_t{p[n - 1]} << 8 * (n - 1);
 }
-#endif
 
 #if SOFTAX_CHOICE_BYTES > 0
 /// A byte for each lane of a packet.
@@ -50,7 +49,7 @@ EIGEN_ALWAYS_INLINE __m128i lane_bytes(bool const* where, index_t live) noexcept
 #if SOFTAX_CHOICE_BYTES == 64
     return _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << live) - 1u), where);
 #else
-    return _mm_cvtsi64_si128(static_cast<long long>(first_bools(where, live)));
+    return _mm_cvtsi64_si128(static_cast<long long>(first_bytes(where, live)));
 #endif
 }
 
