@@ -62,16 +62,10 @@ private:
 
     /// Of a block of which kernels have taken all groups those that the mask leaves out.
     void fill(memories<In, Out> const& m, group_block const& at) const noexcept {
-        walked_axis const rest = axes_->offset_of(at.rest);
         left_out<Form, T> const filler(extra_);
-        auto const outer_piece = [&](index_t, walked_axis const& own, walked_axes const& outer) {
-            auto const inner_piece = [&](index_t, walked_axis const& inside, walked_axes const& inner) {
-                Out* const y = m.y + rest.y + own.y + inside.y;
-                filler.fill_groups(y, m.where + rest.where + own.where + inside.where, outer, p_.reduce, inner);
-            };
-            axes_->for_each_inner_piece(at.inner_place, at.inner, inner_piece);
-        };
-        axes_->for_each_outer_piece(at.outer_place, at.outer, outer_piece);
+        axes_->for_each_box(at, [&](masked_axes::box const& part) {
+            filler.fill_groups(m.y + part.y, m.where + part.where, part.outer, p_.reduce, part.inner);
+        });
     }
 
     void run(memories<In, Out> const& m, group_block const& b) {

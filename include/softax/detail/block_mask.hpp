@@ -82,26 +82,23 @@ private:
         index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
         outer_ = first.outer_place, inner_ = first.inner_place, rest_ = first.rest;
         outer_end_ = std::min(outer_ + std::max(first.outer, together_), last);
-        index_t const pitch = pitch_of(lying_, row_), groups = std::min(row_, lying_.inner.extent - inner_);
-        where += axes_.offset_of(rest_).where;
-        auto const outer_piece = [&](index_t i, walked_axis const& own, walked_axes const& outer) {
-            auto const inner_piece = [&](index_t j, walked_axis const& inside, walked_axes const& inner) {
-                walked_axes all;
-                for (index_t k = 0; k < outer.size; ++k)
-                    all.push_back({outer.at[k].extent, 0, outer.at[k].x * pitch, outer.at[k].where});
-                index_t step = lying_.count * row_;
-                for (index_t k = 0; k < axes_.reduce().size; ++k) {
-                    walked_axis const& a = axes_.reduce().at[k];
-                    step /= a.extent;
-                    all.push_back({a.extent, 0, step, a.where});
-                }
-                for (index_t k = 0; k < inner.size; ++k)
-                    all.push_back({inner.at[k].extent, 0, inner.at[k].x, inner.at[k].where});
-                mask_mover(answers_ + i * pitch + j, where + own.where + inside.where, all);
-            };
-            axes_.for_each_inner_piece(inner_, groups, inner_piece);
-        };
-        axes_.for_each_outer_piece(outer_, outer_end_ - outer_, outer_piece);
+        group_block all = first;
+        all.outer = outer_end_ - outer_, all.inner = std::min(row_, lying_.inner.extent - inner_);
+        axes_.for_each_box(all, [&](masked_axes::box const& part) {
+            index_t const pitch = pitch_of(lying_, row_);
+            walked_axes axes;
+            for (index_t k = 0; k < part.outer.size; ++k)
+                axes.push_back({part.outer.at[k].extent, 0, part.outer.at[k].x * pitch, part.outer.at[k].where});
+            index_t step = lying_.count * row_;
+            for (index_t k = 0; k < axes_.reduce().size; ++k) {
+                walked_axis const& a = axes_.reduce().at[k];
+                step /= a.extent;
+                axes.push_back({a.extent, 0, step, a.where});
+            }
+            for (index_t k = 0; k < part.inner.size; ++k)
+                axes.push_back({part.inner.at[k].extent, 0, part.inner.at[k].x, part.inner.at[k].where});
+            mask_mover(answers_ + part.i * pitch + part.j, where + part.where, axes);
+        });
     }
 
     /// How many groups side by side are moved at once: all, if what the mask says of them stays in a second-level cache.

@@ -30,6 +30,27 @@ public:
     /// The reduced axes, with the mask.
     walked_axes const& reduce() const noexcept { return reduce_; }
 
+    /// Groups of a block that are whole axes of the mask, or steps along one: how many come before along the outer axis and along the
+    /// inner one, how far the first lies from that of the partition, and the axes, x of which counts groups.
+    struct box {
+        index_t i, j, y, where;
+        walked_axes const &outer, &inner;
+    };
+
+    /// visit(box) for all of a block, in order.
+    template <class Block, class Visit>
+    void for_each_box(Block const& at, Visit const& visit) const {
+        walked_axis const rest = offset_of(at.rest);
+        auto const outer_piece = [&](index_t i, walked_axis const& own, walked_axes const& outer) {
+            auto const inner_piece = [&](index_t j, walked_axis const& inside, walked_axes const& inner) {
+                visit(box{i, j, rest.y + own.y + inside.y, rest.where + own.where + inside.where, outer, inner});
+            };
+            for_each_inner_piece(at.inner_place, at.inner, inner_piece);
+        };
+        for_each_outer_piece(at.outer_place, at.outer, outer_piece);
+    }
+
+private:
     /// Where the group lies that is the n-th along all outer axes but the last.
     walked_axis offset_of(index_t n) const noexcept {
         walked_axis offset = {0, 0, 0, 0};
@@ -54,7 +75,6 @@ public:
         for_each_piece(bare_.inner_place, first, n, visit);
     }
 
-private:
     /// The place among kept axes of an outer one.
     index_t place_of(index_t outer) const noexcept {
         return bare_.inner_place >= 0 && outer >= bare_.inner_place ? outer + 1 : outer;
