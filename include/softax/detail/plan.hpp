@@ -99,7 +99,7 @@ private:
         if (which != kernel::strip) return;
         // Halves fill packets in the last block too.
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
-        index_t columns = std::max(some, width);
+        index_t columns = std::min(std::max(some, width), p.inner.extent);
         while (columns > width && p.inner.extent % columns > 0 && p.inner.extent % columns < line) columns -= width;
         inner_block = std::min(inner_block, columns);
     }
