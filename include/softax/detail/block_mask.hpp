@@ -8,12 +8,13 @@ SOFTAX_KERNELS_BEGIN
 
 class block_mask {
 public:
-    /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows but
-    /// floating ones are moved, faster all in one.
+    /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows
+    /// are better masked all in one, floating ones only if they are of fewer than eight: the same mask for 1,000 rows of three 1.15
+    /// times the unmasked call rather than 1.54 (AVX-512).
     template <class In>
     static bool is_needed(partition const& p) noexcept {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<In>)), longest = index_t{1} << 16;
-        constexpr index_t most = index_t{1} << 24;
+        constexpr index_t most = index_t{1} << 24, few = 8;
         bool const is_row = p.inner.extent == 1;
         bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
         if (is_split<compute_type<In>>(p)) return fits_room;
@@ -30,7 +31,7 @@ public:
             return !fits && p.inner.x == 1 && fits_room;
         }
         bool const is_dense = p.outer.size == 0 || p.outer.at[p.outer.size - 1].where == p.count;
-        bool const fits = element == 1 && (std::floating_point<In> || p.count >= short_group || is_dense);
+        bool const fits = element == 1 && (p.count >= (std::floating_point<In> ? few : short_group) || is_dense);
         return !fits && reduce.at[0].x == 1;
     }
 
