@@ -58,7 +58,7 @@ struct plan {
         chosen.is_large = size >= (is_panel ? large / 8 : large);
         if (is_panel && must_wait<Form, In>(p, c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
-        bool const are_read = Form == form::log_softmax && (!c.is_masked || row<Form, In>::masks_as_read(p.count));
+        bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
                                  : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
@@ -70,13 +70,12 @@ struct plan {
         constexpr bool may_keep_bits = masks_panel_as_read<Form, In> && keeps_bits<T>;
         if (may_keep_bits && is_panel && c.is_masked && chosen.is_large)
             chosen.bits = panel_bits<T>::size(p.count, chosen.inner_block);
-        // A row by itself is masked on its way to the output, or for logsumexp where it is read, like those too long to wait; a block
-        // of rows has a scratch.
-        bool const is_masked =
-            c.is_masked && chosen.where == place::direct && p.outer.size > 0 && !row<Form, T>::masks_as_read(p.count);
-        bool const is_long = p.count > row_block<Form, T>::longest;
-        bool const is_between = is_long && p.count <= longest_waiting<T>;
-        if (is_row && is_between && (is_masked || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
+        // Masked rows wait where results will be, but for those of logsumexp, which wait in a scratch, or are masked where they are
+        // read if they are too long for one, or a row by itself.
+        bool const has_no_place =
+            Form == form::logsumexp && c.is_masked && chosen.where == place::direct && p.outer.size > 0;
+        bool const is_between = p.count > row_block<Form, T>::longest && p.count <= longest_waiting<T>;
+        if (is_row && is_between && (has_no_place || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         // In whole cache lines.

@@ -28,10 +28,8 @@ class row {
     /// Whether elements are converted on their way to the scratch, as masked ones are masked, and results on theirs to y.
     static constexpr bool is_converted = !std::same_as<E, T>;
     /// Whether there are rows that are masked wherever they are read: of logsumexp those that have no place to wait, 1.2 times
-    /// unmasked ones of 32,000 rather than 1.4 (AVX-512).
-    static constexpr bool can_mask_own =
-        !is_converted &&
-        (Form == form::logsumexp || (sizeof(P) == 64 && (Form == form::log_softmax || sizeof(T) == 4)));
+    /// unmasked ones of 32,000 rather than 1.4 (AVX-512). Others wait where their results will be: 1.15 times, not 1.29.
+    static constexpr bool can_mask_own = !is_converted && Form == form::logsumexp;
 
 public:
     row(index_t n, request<T> const& asked, mask<T> const& which) noexcept
@@ -39,16 +37,6 @@ public:
         // Softmax of 16 rows of 2^20 takes .67 of the time if their own rows are asked for too (AVX2; of double, AVX-512, .83,
         // log_softmax .79), of shorter rows 1.1.
         others_.is_long = n > (Form == form::softmax ? 4 : 1) * longest_waiting<T>;
-    }
-
-    /// Whether rows of softmax are masked wherever they are read, rather than on their way to where they wait: 100 of 2,400 floats 1.28
-    /// times unmasked ones, not 1.4, of 32,000 1.17, not 1.35, but 1.33, not 1.13, of 1,400, and 1.25, not 1.17, of 40,000, which wait
-    /// where results will be; 200 of 40,000 doubles 1.67 times, not 1.0 (AVX-512; in narrower packets a mask takes longer). Those of
-    /// log_softmax if they are too long to wait: 200 of 60,000 elements 1.24 times, not 1.48, but 20, in cache, 1.29, not 1.09.
-    static constexpr bool masks_as_read(index_t n) noexcept {
-        constexpr index_t least = (index_t{7} << 10) / static_cast<index_t>(sizeof(T)), most = longest_waiting<T>;
-        return can_mask_own &&
-               (Form == form::softmax ? n >= least && n <= most : Form == form::log_softmax && n > most);
     }
 
     /// Gives a scratch of rows_waiting * n elements, or of n for a row by itself.
@@ -96,9 +84,7 @@ private:
     }
 
     /// Whether these rows are.
-    bool masks_own() const noexcept {
-        return can_mask_own && mask_ && (Form == form::logsumexp ? scratch_[0] == nullptr : masks_as_read(n_));
-    }
+    bool masks_own() const noexcept { return can_mask_own && mask_ && scratch_[0] == nullptr; }
 
     /// The maximum of a row that is masked as it is read; of which nothing is left is as good as any.
     void take_masked(T m) noexcept {
@@ -123,21 +109,9 @@ private:
         }
         if (others_.last == nullptr) {
             if (is_left_out_ && rows == 1) return write_nan<Form>(y.data, which.where.data, n_), 1;
-            if constexpr (can_mask_own) {
-                if (masks_own()) others_.which = which, add<own_masked>(x, y, which, 1);
-            }
-            if (others_.last == nullptr) add<nothing>(x, y, which, 1);
+            add<nothing>(x, y, which, 1);
             if (rows > 1) take_maximum(x.data + x.column, y.data + y.column, which.from(1).where.data);
             return 1;
-        }
-        if constexpr (can_mask_own) {
-            if (masks_own()) {
-                others_.which = which;
-                if (rows > 1) return add<both_and_own_masked>(x, y, which, rows - 1);
-                // The next is the row itself once more.
-                others_.which.where.column = 0;
-                return add<both_and_own_masked>({x.data, x.row, 0}, y, which, 1);
-            }
         }
         if (rows == 1) return add<both>(x, y, which, 1);
         if (mask_) return add<both_masked>(x, y, which, rows - 1);
@@ -172,11 +146,11 @@ private:
             T* const e = room(own, y.data);
             T const* from = e;
             if constexpr (!is_converted && !is_moved) from = mask_ && !is_masked_as_read ? e : x.data;
-            bool const has_next = is_moved || reads_both_masked(Beside) || i + 1 < rows;
+            bool const has_next = is_moved || Beside == beside::own_and_next_masked || i + 1 < rows;
             others.next = has_next ? x.data + x.column : x.data;
             others.next_moved = room(ahead, y.data + y.column);
-            // Masked rows that are too long for a scratch have waited where their results will be: the next one will. Softmax of
-            // 1,000 rows of 40,000 takes .81 of the time (AVX2).
+            // Masked rows without a scratch have waited where their results will be: the next one will. Softmax of 1,000 rows of
+            // 40,000 takes .81 of the time (AVX2).
             bool const waits_in_y = masks_next(Beside) && own == nullptr;
             others.room = !asks_room_ ? nullptr : waits_in_y ? y.data + y.column : others.last_y;
             row_sums<Form, Way, Beside, E> sums(asked.pivot_of(m), asked, others);
@@ -191,21 +165,16 @@ private:
                 has_nan_ |= is_nan(result) && !mask_;
             } else {
                 others.last = Form == form::softmax ? e : from;
-                others.last_where = which.from(i).where.data;
                 others.last_y = y.data;
                 others.result = outcome<Form, T>::of(terms, asked_);
                 bool const is_nan = others.result.is_nan_everywhere();
                 has_nan_ |= is_nan && !mask_;
-                if constexpr (masks_last_row<Form>(Beside)) {
-                    if (is_left_out)
-                        others.result = outcome<Form, T>::of(m, std::numeric_limits<T>::quiet_NaN(), asked_);
-                } else if ((is_nan || is_left_out) && mask_) {
-                    others.result = masked_nan<Form>(e, others.last_where, n, asked_);
-                }
+                if ((is_nan || is_left_out) && mask_)
+                    others.result = masked_nan<Form>(e, which.from(i).where.data, n, asked_);
             }
             if constexpr (Beside != beside::nothing && Beside != beside::own_masked) m = max_lane(sums.next_m);
             if constexpr (masks_next(Beside)) is_left_out = is_spared(others.next_moved, m);
-            if constexpr (reads_both_masked(Beside)) take_masked(m), is_left_out = is_left_out_, m = m_;
+            if constexpr (Beside == beside::own_and_next_masked) take_masked(m), is_left_out = is_left_out_, m = m_;
             x.data += x.column, y.data += y.column, others.which.where.data += others.which.where.column, ++i;
             own = std::exchange(ahead, std::exchange(spare, own));
         } while (i < rows && asked.is_plain(asked.pivot_of(m)) == (Way == way::plain));
@@ -218,19 +187,11 @@ private:
 
     /// Writes the results of the last row.
     void finish() noexcept {
-        if constexpr (can_mask_own && Form == form::log_softmax) {
-            if (masks_own()) return finish<true>();
-        }
-        finish<false>();
-    }
-
-    template <bool IsMasked>
-    void finish() noexcept {
         auto const last = others_;  // local, since writing y could change a member for all the compiler knows
         index_t const n = n_;
-        P const end = last.template results<IsMasked>(P::load(last.last + n - lanes), n - lanes, lanes);
+        P const end = last.result(P::load(last.last + n - lanes));
         for (index_t i = 0; i + lanes <= n; i += lanes) {
-            P const y = last.template results<IsMasked>(P::load(last.last + i), i, lanes);
+            P const y = last.result(P::load(last.last + i));
             last.is_streamed ? store_past_caches(last.last_y + i, y) : y.store(last.last_y + i);
         }
         if (n % lanes > 0) end.store(last.last_y + n - lanes);

@@ -6,8 +6,8 @@ SOFTAX_KERNELS_BEGIN
 
 /// The rows that are visited while one is added up. The maximum of the next is taken, and the results of the last are
 /// written: memory then comes and goes while there is much to compute, and no row waits for the sum of another. The next may
-/// be masked too, or converted, on its way to the scratch. Or a later row is asked for. Or the row is masked as it is read, by
-/// itself, with the next or with both.
+/// be masked too, or converted, on its way to where it waits. Or a later row is asked for. Or the row is masked as it is read, by
+/// itself or with the next.
 enum class beside {
     nothing,
     next,
@@ -18,26 +18,16 @@ enum class beside {
     both_moved,
     later,
     own_masked,
-    own_and_next_masked,
-    both_and_own_masked
+    own_and_next_masked
 };
 
 constexpr bool masks_next(beside b) noexcept { return b == beside::next_masked || b == beside::both_masked; }
 constexpr bool moves_next(beside b) noexcept {
     return masks_next(b) || b == beside::next_moved || b == beside::both_moved;
 }
-constexpr bool reads_both_masked(beside b) noexcept {
-    return b == beside::own_and_next_masked || b == beside::both_and_own_masked;
-}
-constexpr bool reads_masked(beside b) noexcept { return b == beside::own_masked || reads_both_masked(b); }
+constexpr bool reads_masked(beside b) noexcept { return b == beside::own_masked || b == beside::own_and_next_masked; }
 constexpr bool finishes_last(beside b) noexcept {
-    return b == beside::both || b == beside::both_masked || b == beside::both_moved || b == beside::both_and_own_masked;
-}
-
-/// Whether results of the last are masked: exponentials have been.
-template <form Form>
-constexpr bool masks_last_row(beside b) noexcept {
-    return Form == form::log_softmax && reads_masked(b);
+    return b == beside::both || b == beside::both_masked || b == beside::both_moved;
 }
 
 template <form Form, class E>
@@ -46,20 +36,12 @@ struct rows_beside {
 
     E const* next;
     T* next_moved;
-    mask<T> which;           // of the next, or of the row itself and those that follow
-    T const* last;           // what its results are made from
-    bool const* last_where;  // what a mask says of them, where it has not been said
+    mask<T> which;  // of the next, or of the row itself and those that follow
+    T const* last;  // what its results are made from
     E* last_y;
     E* room;  // memory that is asked for: where results will be, or wait for that; or none
     outcome<Form, T> result;
     bool is_streamed, is_long;  // results are written past the caches; no second-level cache keeps a row
-
-    /// Results of the last row, made from its elements from i on.
-    template <bool IsMasked>
-    EIGEN_ALWAYS_INLINE packet<T> results(packet<T> x, index_t i, index_t live) const noexcept {
-        if constexpr (IsMasked) return chosen(last_where + i, live, result(which.part(x)), which.other);
-        return result(x);
-    }
 };
 
 /// The running sums of one row: of all exponentials for softmax; else of those below the maximum, and how many are equal.
@@ -68,7 +50,7 @@ class row_sums {
     using T = compute_type<E>;
     using P = packet<T>;
     static constexpr index_t lanes = P::lanes, packets = sum_lanes / lanes;
-    static constexpr bool is_finishing = finishes_last(Beside), masks_last = masks_last_row<Form>(Beside);
+    static constexpr bool is_finishing = finishes_last(Beside);
     static constexpr bool is_alone = Beside == beside::nothing || Beside == beside::own_masked;
     static constexpr bool takes_next = !is_alone && Beside != beside::later;
 
@@ -113,8 +95,9 @@ public:
                 if (reads_masked(Beside)) prefetch(of_next() + i + distance);
             }
             if (Beside != beside::later && others_.is_long) {
-                ask_for<reads_masked(Beside)>(x, others_.which.where.data, i + distance);
-                if constexpr (is_finishing) ask_for<masks_last>(others_.last, others_.last_where, i + distance);
+                prefetch_run<step>(x + i + distance);
+                if constexpr (reads_masked(Beside)) prefetch(others_.which.where.data + i + distance);
+                if constexpr (is_finishing) prefetch_run<step>(others_.last + i + distance);
             }
             add_packets<abreast>(x, e, i, step / lanes, r);
         }
@@ -143,11 +126,6 @@ private:
     // What comes after the next row is often another one, and in memory; so is where its exponentials will be written.
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(E)), distance = 96 * line;
 
-    template <bool IsMasked>
-    EIGEN_ALWAYS_INLINE static void ask_for(T const* x, [[maybe_unused]] bool const* where, index_t i) noexcept {
-        prefetch_run<step>(x + i);
-        if constexpr (IsMasked) prefetch(where + i);
-    }
     EIGEN_ALWAYS_INLINE static void ask_for_room(auto* y) noexcept {
         for (index_t l = 0; l < step; l += line) prefetch_to(y + l);
     }
@@ -176,7 +154,7 @@ private:
         reduced_exp<T>::template of<Way>(terms, own, at_, scale_);
         SOFTAX_UNROLLED
         for (index_t k = 0; k < Abreast && is_finishing; ++k) {
-            P const y = others_.template results<masks_last>(last[k], i + k * lanes, lanes);
+            P const y = others_.result(last[k]);
             E* const to = others_.last_y + i + k * lanes;
             others_.is_streamed ? store_past_caches(to, y) : y.store(to);
         }
@@ -197,7 +175,7 @@ private:
             if constexpr (is_finishing) {
                 auto const [at, some] = some_of_row<E>::of(i, live);
                 P const last = P::load(others_.last + at, some, T(0));
-                some_of_row<E>::store(others_.last_y + at, others_.template results<masks_last>(last, at, some), some);
+                some_of_row<E>::store(others_.last_y + at, others_.result(last), some);
             }
         }
     }
