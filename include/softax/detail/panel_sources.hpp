@@ -3,11 +3,10 @@
 SOFTAX_KERNELS_BEGIN
 
 /// Whether masked elements can be masked in both passes over them, rather than kept between, as those of softmax always are then:
-/// 1,000 rows of 64 columns take 1.12 times an unmasked call rather than 1.3 with AVX-512, 100 of 1,000 1.21 rather than 1.33 with
-/// AVX2; logsumexp of 4,096 rows of 1,024 columns 1.26 rather than 1.42 with AVX-512.
+/// 1,000 rows of 64 columns take 1.15 times an unmasked call rather than 1.28 with AVX-512; with AVX2 1.25 times, not 1.20.
 template <form Form, class E>
-inline constexpr bool masks_panel_as_read =
-    std::floating_point<E> && Form != form::log_softmax && sizeof(packet<compute_type<E>>) >= 32;
+inline constexpr bool masks_panel_as_read = std::floating_point<E> && Form != form::log_softmax &&
+                                            sizeof(packet<compute_type<E>>) >= (Form == form::softmax ? 64 : 32);
 
 /// Elements in memory, and how far one row is from the next.
 template <class T>
