@@ -7,6 +7,8 @@
 SOFTAX_KERNELS_BEGIN
 
 class block_mask {
+    static constexpr index_t long_run = 16;
+
 public:
     /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows
     /// are better masked all in one, floating ones only if they are of fewer than eight: the same mask for 1,000 rows of three 1.15
@@ -19,7 +21,8 @@ public:
         bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
         if (is_split<compute_type<In>>(p)) return fits_room;
         walked_axes const reduce = p.reduce.bare();
-        if (reduce.size > 1) return fits_room && !(lies_alike(p.reduce.at[p.reduce.size - 1]) && lies_alike(p.inner));
+        if (are_pieces_of_runs(p)) return fits_room && breaks_runs(p);
+        if (reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);
         if (reduce.size == 0) return false;
         index_t const element = p.reduce.at[0].where, extent = p.inner.extent;
         if (!is_row) {
@@ -37,8 +40,28 @@ public:
 
     /// Whether what is in runs along an axis is so in the mask too, or one answer for long ones.
     static bool lies_alike(walked_axis const& a) noexcept {
-        constexpr index_t is_long = 16;
-        return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= is_long);
+        return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= long_run);
+    }
+
+    /// Whether groups in several pieces, which are moved before a kernel takes them, lie side by side: runs are of pieces of many.
+    static bool are_pieces_of_runs(partition const& p) noexcept {
+        return p.reduce.size > 1 && p.inner.extent > 1 && p.inner.x == 1;
+    }
+
+    /// Whether what is in runs in the input is in short ones in the mask, but for one answer for long ones.
+    static bool breaks_runs(partition const& p) noexcept {
+        constexpr index_t enough = 32;
+        walked_axes axes = p.kept();
+        for (index_t k = 0; k < p.reduce.size; ++k) axes.at[axes.size++] = p.reduce.at[k];
+        for (index_t run = 1; run < enough;) {
+            index_t k = 0;
+            while (k < axes.size && axes.at[k].x != run) ++k;
+            if (k == axes.size) return false;
+            walked_axis const a = axes.take(k);
+            if (a.where != run) return run > 1 || a.where != 0 || a.extent < long_run;
+            run *= a.extent;
+        }
+        return false;
     }
 
     /// Whether axes are apart for the mask alone, and blocks would be small. Heads that share a mask of queries x keys are apart, but
@@ -54,7 +77,7 @@ public:
     }
 
     /// From then on the mask lies in the bare partition as it does once it is moved, but for the offsets of blocks.
-    explicit block_mask(masked_axes& axes) noexcept : axes_(axes), lying_(axes.bare()) { lie(lying_.inner.extent); }
+    explicit block_mask(masked_axes& axes) noexcept : axes_(axes), lying_(axes.bare()) { lie(lying_.inner.extent, 1); }
 
     /// How many bytes the answers for blocks of so many groups along both axes take.
     static index_t room(partition const& p, index_t outer, index_t inner) noexcept {
@@ -64,8 +87,9 @@ public:
 
     /// For such blocks, into room().
     void move_to(bool* answers, index_t outer, index_t inner) noexcept {
-        lie(row_of(lying_, inner));
+        row_ = row_of(lying_, inner);
         together_ = together(lying_, outer, row_);
+        lie(row_, std::max(outer, together_));
         answers_ = answers;
     }
 
@@ -74,10 +98,15 @@ public:
         bool const is_there = at.rest == rest_ && at.outer_place >= outer_ && at.outer_place < outer_end_ &&
                               at.inner_place >= inner_ && at.inner_place < inner_ + row_;
         if (!is_there) move(where, at);
-        return answers_ + (at.outer_place - outer_) * pitch_of(lying_, row_) + at.inner_place - inner_;
+        return place_of(at.outer_place - outer_, at.inner_place - inner_);
     }
 
 private:
+    /// Where what it says of a group lies.
+    bool* place_of(index_t outer, index_t inner) const noexcept {
+        return answers_ + outer * pitch_ + inner * lying_.inner.where;
+    }
+
     /// It is moved from the block on, as far as there is room.
     void move(bool const* where, group_block const& first) noexcept {
         index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
@@ -86,20 +115,34 @@ private:
         group_block all = first;
         all.outer = outer_end_ - outer_, all.inner = std::min(row_, lying_.inner.extent - inner_);
         axes_.for_each_box(all, [&](masked_axes::box const& part) {
-            index_t const pitch = pitch_of(lying_, row_);
             walked_axes axes;
-            for (index_t k = 0; k < part.outer.size; ++k)
-                axes.push_back({part.outer.at[k].extent, 0, part.outer.at[k].x * pitch, part.outer.at[k].where});
-            index_t step = lying_.count * row_;
-            for (index_t k = 0; k < axes_.reduce().size; ++k) {
-                walked_axis const& a = axes_.reduce().at[k];
-                step /= a.extent;
+            auto const take = [&axes](walked_axis const& a, index_t step) {
                 axes.push_back({a.extent, 0, step, a.where});
+            };
+            for (index_t k = 0; k < part.outer.size; ++k) take(part.outer.at[k], part.outer.at[k].x * pitch_);
+            for (index_t k = 0, i = 0; k < lying_.reduce.size; ++k) {
+                index_t step = lying_.reduce.at[k].where * lying_.reduce.at[k].extent;
+                while (step > lying_.reduce.at[k].where) {
+                    walked_axis const& a = axes_.reduce().at[i++];
+                    step /= a.extent, take(a, step);
+                }
             }
             for (index_t k = 0; k < part.inner.size; ++k)
-                axes.push_back({part.inner.at[k].extent, 0, part.inner.at[k].x, part.inner.at[k].where});
-            mask_mover(answers_ + part.i * pitch + part.j, where + part.where, axes);
+                take(part.inner.at[k], part.inner.at[k].x * lying_.inner.where);
+            if (are_pieces_of_runs(lying_)) axes = from_outermost(axes);
+            mask_mover(place_of(part.i, part.j), where + part.where, axes);
         });
+    }
+
+    /// The same axes, those of larger strides where it is moved first.
+    static walked_axes from_outermost(walked_axes rest) noexcept {
+        walked_axes axes;
+        while (rest.size > 0) {
+            index_t most = 0;
+            for (index_t k = 1; k < rest.size; ++k) most = rest.at[k].y > rest.at[most].y ? k : most;
+            axes.push_back(rest.take(most));
+        }
+        return axes;
     }
 
     /// How many groups side by side are moved at once: all, if what the mask says of them stays in a second-level cache.
@@ -117,25 +160,46 @@ private:
     /// some may be written together.
     static index_t pitch_of(partition const& p, index_t row) noexcept {
         constexpr index_t line = 64, least = 512;
-        bool const is_long_row = p.inner.extent == 1 && p.count >= least;
+        bool const is_long_row = p.inner.extent == 1 && p.reduce.size == 1 && p.count >= least;
         return is_long_row ? ((p.count + line - 1) / line | 1) * line : p.count * row;
     }
 
-    /// Elements follow one another, those of groups side by side a row of the block apart.
-    void lie(index_t row) noexcept {
-        row_ = row;
-        index_t step = lying_.count * row;
-        for (index_t k = 0; k < lying_.reduce.size; ++k) {
-            step /= lying_.reduce.at[k].extent;
-            lying_.reduce.at[k].where = step;
+    /// For so many groups along both axes. Those of a kernel: elements follow one another, those of groups side by side a row of the
+    /// block apart. Pieces of runs lie as these do, which then are as long.
+    void lie(index_t row, index_t rows) noexcept {
+        walked_axis none = {1, 0, 0, 0}, &outer = lying_.outer.size > 0 ? lying_.outer.at[lying_.outer.size - 1] : none;
+        if (are_pieces_of_runs(lying_)) {
+            lie_as_elements({&lying_.inner, row}, {&outer, rows});
+        } else {
+            lying_.inner.where = 1, outer.where = pitch_of(lying_, row);
+            index_t step = row;
+            for (index_t k = lying_.reduce.size - 1; k >= 0; --k)
+                lying_.reduce.at[k].where = std::exchange(step, step * lying_.reduce.at[k].extent);
         }
-        lying_.inner.where = 1;
-        if (lying_.outer.size > 0) lying_.outer.at[lying_.outer.size - 1].where = pitch_of(lying_, row);
+        pitch_ = outer.where;
+    }
+
+    struct part_of_axis {
+        walked_axis* axis;
+        index_t extent;
+    };
+    void lie_as_elements(part_of_axis inner, part_of_axis outer) noexcept {
+        part_of_axis all[index_list::max_size + 2] = {inner, outer};
+        index_t n = 2;
+        for (index_t k = lying_.reduce.size - 1; k >= 0; --k)
+            all[n++] = {&lying_.reduce.at[k], lying_.reduce.at[k].extent};
+        for (index_t run = 1; n > 0; all[0] = all[--n]) {
+            for (index_t k = 1; k < n; ++k) {
+                if (magnitude(all[k].axis->x) < magnitude(all[0].axis->x)) std::swap(all[0], all[k]);
+            }
+            all[0].axis->where = run;
+            run *= all[0].extent;
+        }
     }
 
     masked_axes const& axes_;
     partition& lying_;
-    index_t row_ = 1, together_ = 1;
+    index_t row_ = 1, together_ = 1, pitch_ = 0;
     index_t outer_ = 0, outer_end_ = 0, inner_ = 0, rest_ = 0;  // groups of which it has been moved
     bool* answers_ = nullptr;
 };
