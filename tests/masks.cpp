@@ -506,6 +506,24 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
     }
 }
 
+// The bytes of few rows come in turn in the other memory, alone or some at a time, the last packet of which overlaps the one before.
+TEST_CASE("a mask of which few rows are columns", "[masks]") {
+    std::mt19937 random(17);
+    for (index_t rows = 2; rows <= 8; ++rows) {
+        for (index_t const unit : {1, 2, 3, 4, 8, 16}) {
+            for (index_t const n : {2, 7, 16, 17, 31, 100}) {
+                for (index_list const& shape : {index_list{n, rows, unit}, index_list{rows, n, unit}}) {
+                    array<bool> mask({shape[1], shape[0], unit}, true);
+                    for (bool& b : mask) b = random() % 3 != 0;
+                    auto const turned = view<bool const>(mask).permute({1, 0, 2});
+                    for (index_list const& axes : {index_list{0}, index_list{1, 2}})
+                        require_same_as_copy<float>(elements_of<float>(shape, random), turned, axes);
+                }
+            }
+        }
+    }
+}
+
 // Axes that are one but for the mask are worked on as one; what it says of them is gathered from boxes of it.
 TEMPLATE_TEST_CASE("a mask that is broadcast along any axes, in any order", "[masks]", float, double, softax::half,
                    std::int8_t, std::int32_t) {

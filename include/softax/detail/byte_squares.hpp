@@ -177,6 +177,4 @@ void transpose_tile(Tile t, char* y, char const* x) noexcept {
 }
 
 SOFTAX_KERNELS_END
-
-#undef SOFTAX_CHOICE_BYTES
 #endif

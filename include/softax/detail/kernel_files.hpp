@@ -32,6 +32,7 @@
 #include "bits.hpp"
 #include "byte_tiles.hpp"
 #include "byte_squares.hpp"
+#include "interleave.hpp"
 #include "move_squares.hpp"
 #include "move.hpp"
 #include "mask_mover.hpp"

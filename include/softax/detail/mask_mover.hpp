@@ -122,13 +122,38 @@ private:
 
     void move() const noexcept {
         index_t const n = at(last()).extent;
-        if (at(last()).where == 1 && at(last()).y == 1) {
-            return move_runs(n);
-        }
+        if (interleave()) return;
+        if (at(last()).where == 1 && at(last()).y == 1) return move_runs(n);
         if (at(last()).y == 1 && at(last()).where != 0 && has_neighbours() && axes_.size > 2) return transpose();
         walked_axes axes;
         for (index_t k = 0; k < axes_.size; ++k) axes.push_back({at(k).extent, at(k).where, at(k).y, at(k).where});
         mover<bool, bool>(reinterpret_cast<bool*>(to_), reinterpret_cast<bool const*>(where_), axes);
+    }
+
+    /// Few rows, of bytes or of units of some, apart in one memory and in turn in one run in the other; whether they are.
+    bool interleave() const noexcept {
+#if SOFTAX_CHOICE_BYTES >= 32
+        bool const are_units = at(last()).where == 1;
+        index_t const unit = are_units ? at(last()).extent : 1;
+        walked_axes others = are_units ? outside(last()) : axes_;
+        if (others.size < 2 || others.at[others.size - 1].y != unit) return false;
+        walked_axis const inner = others.take(others.size - 1);
+        for (index_t k = 0; k < others.size; ++k) {
+            walked_axis const& outer = others.at[k];
+            if (outer.where != unit) continue;
+            index_t const columns = inner.extent * unit, all = outer.extent * unit;
+            bool const are_parted = inner.where == all && byte_interleaver::takes(outer.extent, unit, columns);
+            bool const are_joined = outer.y == columns && byte_interleaver::takes(inner.extent, unit, all);
+            if (!are_parted && !are_joined) continue;
+            index_t const rows = are_parted ? outer.extent : inner.extent, n = are_parted ? columns : all;
+            index_t const step = are_parted ? outer.y : inner.where;
+            byte_interleaver const interleaved(rows, unit, are_parted ? apart::output : apart::input);
+            others.take(k);
+            for_each_place(others, [&](walked_axis const& p) { interleaved(to_ + p.y, where_ + p.where, step, n); });
+            return true;
+        }
+#endif
+        return false;
     }
 
     /// Runs; some at a time that are closest in the mask.
@@ -208,4 +233,6 @@ private:
 };
 
 SOFTAX_KERNELS_END
+
+#undef SOFTAX_CHOICE_BYTES
 #endif
