@@ -25,7 +25,7 @@ public:
         scale_ = static_cast<double>(asked.factor) * static_cast<double>(asked.mantissa);
         extra_ = asked.extra;
         if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked.factor, T(1));
-        if (moved_mask_) moved_mask_->move_to(kernel_.answers(), plan_.outer_block, plan_.inner_block);
+        if (moved_mask_) moved_mask_->move_to(kernel_.answers(), call_, plan_.outer_block, plan_.inner_block);
     }
 
     /// How many blocks there are.
@@ -55,8 +55,7 @@ private:
         c.is_filled = c.is_masked && !are_short && masks_groups(p);
         c.is_masked = c.is_masked && !c.is_filled;
         c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
-        bool const are_rows = p.inner.extent == 1 && p.outer.size > 0;
-        c.is_mask_turned = c.is_mask_moved && are_rows && p.outer.at[p.outer.size - 1].where == 1;
+        if (c.is_mask_moved) c.mask_groups = block_mask::together(p);
         return c;
     }
 

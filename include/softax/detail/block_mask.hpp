@@ -80,16 +80,30 @@ public:
     explicit block_mask(masked_axes& axes) noexcept : axes_(axes), lying_(axes.bare()) { lie(lying_.inner.extent, 1); }
 
     /// How many bytes the answers for blocks of so many groups along both axes take.
-    static index_t room(partition const& p, index_t outer, index_t inner) noexcept {
+    static index_t room(partition const& p, call const& c, index_t outer, index_t inner) noexcept {
         index_t const row = row_of(p, inner);
-        return outer * together(p, outer, row) * pitch_of(p, row);
+        return rows_of(p, c, outer, row) * pitch_of(p, row);
+    }
+
+    /// How many groups along the last outer axis are moved at once at least: of those that are neighbours in the mask some, so that a
+    /// cache line of it is not read again for each.
+    static index_t together(partition const& p) noexcept {
+        constexpr index_t some = 16;
+        index_t groups = 1;
+        for (index_t k = p.outer.size - 1; k >= 0; --k) {
+            walked_axis const& a = p.outer.at[k];
+            if (a.where == 1) return groups * std::min(some, a.extent);
+            if (k > 0 && !p.outer.at[k - 1].merges_without_mask(a)) break;
+            groups *= a.extent;
+        }
+        return 1;
     }
 
     /// For such blocks, into room().
-    void move_to(bool* answers, index_t outer, index_t inner) noexcept {
+    void move_to(bool* answers, call const& c, index_t outer, index_t inner) noexcept {
         row_ = row_of(lying_, inner);
-        together_ = together(lying_, outer, row_);
-        lie(row_, std::max(outer, together_));
+        rows_ = rows_of(lying_, c, outer, row_);
+        lie(row_, rows_);
         answers_ = answers;
     }
 
@@ -111,7 +125,7 @@ private:
     void move(bool const* where, group_block const& first) noexcept {
         index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
         outer_ = first.outer_place, inner_ = first.inner_place, rest_ = first.rest;
-        outer_end_ = std::min(outer_ + std::max(first.outer, together_), last);
+        outer_end_ = std::min(outer_ + rows_, last);
         group_block all = first;
         all.outer = outer_end_ - outer_, all.inner = std::min(row_, lying_.inner.extent - inner_);
         axes_.for_each_box(all, [&](masked_axes::box const& part) {
@@ -150,10 +164,13 @@ private:
         return p.count * p.inner.extent <= scratch_bytes ? p.inner.extent : inner;
     }
 
-    /// How many blocks are moved at once: small ones, of one outer group each, as stay in a first-level cache.
-    static index_t together(partition const& p, index_t outer, index_t row) noexcept {
-        if (outer > 1 || row < p.inner.extent || p.outer.size == 0) return 1;
-        return std::clamp(row_bytes / pitch_of(p, row), index_t{1}, p.outer.at[p.outer.size - 1].extent);
+    /// How many groups along the last outer axis are moved at once: of small blocks, of one each, as stay in a first-level cache; of
+    /// neighbours some, if larger caches keep them. Whole blocks.
+    static index_t rows_of(partition const& p, call const& c, index_t outer, index_t row) noexcept {
+        if (row < p.inner.extent || p.outer.size == 0) return outer;
+        index_t const pitch = pitch_of(p, row), small = outer > 1 ? 1 : row_bytes / pitch;
+        index_t const some = std::max(small, std::min(c.mask_groups, 4 * scratch_bytes / pitch));
+        return std::clamp((some + outer - 1) / outer * outer, outer, p.outer.at[p.outer.size - 1].extent);
     }
 
     /// How far groups are from one another, along the last outer axis. Long rows begin cache lines, an odd number of them apart, so that
@@ -199,7 +216,7 @@ private:
 
     masked_axes const& axes_;
     partition& lying_;
-    index_t row_ = 1, together_ = 1, pitch_ = 0;
+    index_t row_ = 1, rows_ = 1, pitch_ = 0;
     index_t outer_ = 0, outer_end_ = 0, inner_ = 0, rest_ = 0;  // groups of which it has been moved
     bool* answers_ = nullptr;
 };

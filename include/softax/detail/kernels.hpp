@@ -41,8 +41,8 @@ enum class form { softmax, log_softmax, logsumexp };
 /// What a call says beside form, memory and axes; see options. Filled are groups that a mask leaves out, once kernels have taken all.
 struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
-    bool is_masked = false, is_mask_moved = false, is_mask_turned = false, is_filled = false, is_in_place = false,
-         is_aligned = false;
+    bool is_masked = false, is_mask_moved = false, is_filled = false, is_in_place = false, is_aligned = false;
+    index_t mask_groups = 1;  // of which a mask is moved together at least
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.

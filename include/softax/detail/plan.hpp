@@ -44,7 +44,7 @@ struct plan {
         using T = compute_type<In>;
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), large = line << 17;
         plan chosen = kernel_of<Form, In, Out>(p, c, parts);
-        if (c.is_mask_moved) chosen.narrow<T>(p, c.is_mask_turned);
+        if (c.is_mask_moved) chosen.narrow<T>(p);
         // Rows of which some are filled are in a cache then; a few are slower than that pays.
         if (c.is_filled && p.inner.extent == 1) {
             constexpr index_t most = scratch_bytes / static_cast<index_t>(sizeof(T)), least = 64;
@@ -80,18 +80,16 @@ struct plan {
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         // In whole cache lines.
         if (c.is_mask_moved)
-            chosen.answers = (block_mask::room(p, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
+            chosen.answers = (block_mask::room(p, c, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
         return chosen;
     }
 
 private:
-    /// Blocks of which what a mask says stays in a first-level cache, of rows, which are slower in few, in a second-level one. Rows
-    /// that are neighbours in the mask are moved together, of a cache line at least some.
+    /// Blocks of which what a mask says stays in a first-level cache, of rows, which are slower in few, in a second-level one.
     template <class T>
-    void narrow(partition const& p, bool is_turned) noexcept {
-        constexpr index_t width = strip<T>::width, few = 16;
-        index_t bytes = p.inner.extent == 1 ? 4 * row_bytes : row_bytes;
-        if (is_turned) bytes = std::clamp(few * p.count, bytes, 4 * scratch_bytes);
+    void narrow(partition const& p) noexcept {
+        constexpr index_t width = strip<T>::width;
+        index_t const bytes = p.inner.extent == 1 ? 4 * row_bytes : row_bytes;
         index_t const fitting = std::max(bytes / p.count, index_t{1});
         index_t const some = fitting > width ? fitting / width * width : fitting;
         if (p.inner.extent == 1 && outer_block > fitting) outer_block = some;
