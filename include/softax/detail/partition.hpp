@@ -28,6 +28,15 @@ struct walked_axes {
     walked_axis at[index_list::max_size + 2];
     index_t size = 0;
 
+    constexpr walked_axes() = default;
+    // All axes there might be take as long as some hundred elements; a mask is found in several copies.
+    constexpr walked_axes(walked_axes const& other) noexcept { *this = other; }
+    constexpr walked_axes& operator=(walked_axes const& other) noexcept {
+        size = other.size;
+        for (index_t k = 0; k < size; ++k) at[k] = other.at[k];
+        return *this;
+    }
+
     constexpr void push_back(walked_axis const& a) noexcept {
         if (a.extent == 1) return;
         if (size > 0 && at[size - 1].merges_with(a)) {

@@ -65,6 +65,8 @@ private:
         bool const is_scaled = asked_.is_scaled();
         std::fill(at_.m + live_, at_.m + rows, T(0));
         for (index_t r = 0; r < live_; ++r) {
+            // Elements of the next rows are asked for while these are added up, but no mask is.
+            for (index_t i = 0; i < n_ && which && is_large_; i += 64) which.ask_for(i, r + rows);
             E const* const row = &x(0, r);
             T* const to = e_ + r * pitch_;
             T const m = take_row_max(to, row, n_, which, which ? &which.where(0, r) : nullptr, is_scaled, scale_);

@@ -63,16 +63,17 @@ T row_max(E const* x, index_t n, scaling<T> const& scale) noexcept {
     return max_lane(max(max(m0, m1), max(m2, m3)));
 }
 
-/// The same of x[0, n) as a mask leaves it, moved to y[0, n), which may be x. The factor of the scale is not for what is moved.
-template <way Way, class T, class X, class Mask>
+/// The same of x[0, n) as a mask leaves it, moved to y[0, n), which may be x. The factor of the scale is not for what is moved. Long
+/// runs are asked for.
+template <way Way, bool IsLong, class T, class X, class Mask>
 T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where, scaling<T> const& scale) noexcept {
     using P = packet<T>;
     constexpr index_t lanes = P::lanes;
     P m0 = P::set(-std::numeric_limits<T>::infinity()), m1 = m0;
     index_t i = 0;
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-        prefetch_run<2 * lanes>(x + i + run_ahead);
-        if constexpr (std::same_as<Mask, mask<T>>) prefetch(where + i + run_ahead);
+        if constexpr (IsLong) prefetch_run<2 * lanes>(x + i + run_ahead);
+        if constexpr (IsLong && std::same_as<Mask, mask<T>>) prefetch(where + i + run_ahead);
         P const a = which(P::load(x + i), which.answers(where, i), lanes);
         P const b = which(P::load(x + i + lanes), which.answers(where, i + lanes), lanes);
         a.store(y + i), b.store(y + i + lanes);
@@ -85,6 +86,11 @@ T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where
         m0 = max(m0, scale.template factored<Way>(last));
     }
     return max_lane(max(m0, m1));
+}
+template <way Way, class T, class X, class Mask>
+T move_and_max(T* y, X const* x, index_t n, Mask const& which, bool const* where, scaling<T> const& scale) noexcept {
+    return n >= run_ahead ? move_and_max<Way, true>(y, x, n, which, where, scale)
+                          : move_and_max<Way, false>(y, x, n, which, where, scale);
 }
 
 /// The same without moving anything.
