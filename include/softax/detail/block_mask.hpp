@@ -159,9 +159,10 @@ private:
         return axes;
     }
 
-    /// How many groups side by side are moved at once: all, if what the mask says of them stays in a second-level cache.
+    /// How many groups side by side are moved at once: as many blocks as what the mask says of them stays in a second-level cache.
     static index_t row_of(partition const& p, index_t inner) noexcept {
-        return p.count * p.inner.extent <= scratch_bytes ? p.inner.extent : inner;
+        index_t const fitting = scratch_bytes / p.count;
+        return p.inner.extent <= fitting ? p.inner.extent : std::max(fitting / inner, index_t{1}) * inner;
     }
 
     /// How many groups along the last outer axis are moved at once: of small blocks, of one each, as stay in a first-level cache; of

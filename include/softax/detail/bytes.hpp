@@ -75,7 +75,13 @@ public:
             std::uint64_t const row = eight_times(x[i * step]);
             std::memcpy(y + i * n, &row, word);
         }
-        for (; n > word && n <= packet_bytes && i * n + packet_bytes <= all; ++i) {
+        // Stores that cross cache lines take twice as long.
+        constexpr index_t half = packet_bytes / 2;
+        for (; n > word && n <= half && i * n + half <= all; ++i) {
+            auto const row = packet_of(x[i * step]);
+            std::memcpy(y + i * n, &row.raw, half);
+        }
+        for (; n > half && n <= packet_bytes && i * n + packet_bytes <= all; ++i) {
             auto const row = packet_of(x[i * step]);
             std::memcpy(y + i * n, &row.raw, packet_bytes);
         }
