@@ -10,9 +10,9 @@ class block_mask {
     static constexpr index_t long_run = 16;
 
 public:
-    /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows
-    /// are better masked all in one, floating ones only if they are of fewer than eight: the same mask for 1,000 rows of three 1.15
-    /// times the unmasked call rather than 1.54 (AVX-512).
+    /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows are
+    /// masked all in one, floating ones if they are of fewer than eight: 1,000 of three under one mask take 1.15 times the unmasked call
+    /// rather than 1.54 (AVX-512).
     template <class In>
     static bool is_needed(partition const& p) noexcept {
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<In>)), longest = index_t{1} << 16;
@@ -43,12 +43,13 @@ public:
         return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= long_run);
     }
 
-    /// Whether groups in several pieces, which are moved before a kernel takes them, lie side by side: runs are of pieces of many.
+    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side: runs are pieces of many.
     static bool are_pieces_of_runs(partition const& p) noexcept {
         return p.reduce.size > 1 && p.inner.extent > 1 && p.inner.x == 1;
     }
 
-    /// Whether what is in runs in the input is in short ones in the mask, but for one answer for long ones.
+    /// Whether what is in runs in the input is in short ones in the mask: (3,30,10,4) over {0,2} takes 2.8 times the unmasked call under
+    /// (3,1,1,4) as it lies, 1.2 moved (AVX-512). One answer for a long run is as good as many.
     static bool breaks_runs(partition const& p) noexcept {
         constexpr index_t enough = 32;
         walked_axes axes = p.kept();

@@ -83,7 +83,7 @@ private:
         is_left_out_ = is_spared(to, m_);
     }
 
-    /// Whether these rows are.
+    /// Whether these are.
     bool masks_own() const noexcept { return can_mask_own && mask_ && scratch_[0] == nullptr; }
 
     /// The maximum of a row that is masked as it is read; of which nothing is left is as good as any.
