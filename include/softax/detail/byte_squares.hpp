@@ -143,7 +143,8 @@ template <bool AreAnswers, class Tile>
 void transpose_tile(Tile t, char* y, char const* x) noexcept {
     [[maybe_unused]] constexpr bool is_little = std::endian::native == std::endian::little;
 #if SOFTAX_CHOICE_BYTES == 64
-    if (AreAnswers && t.rows >= 8) return answer_square::transpose(t, y, x);
+    constexpr index_t small = 16;
+    if (AreAnswers && t.rows >= 8 && (t.rows > small || t.columns > small)) return answer_square::transpose(t, y, x);
 #endif
 #if defined(__GNUC__)
     constexpr index_t lanes = packet_bytes >= 32 ? 2 : 1, most = byte_squares<lanes>::columns;
