@@ -20,22 +20,22 @@ public:
         bool const is_row = p.inner.extent == 1;
         bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
         if (is_split<compute_type<In>>(p)) return fits_room;
-        walked_axes const reduce = p.reduce.bare();
         if (are_pieces_of_runs(p)) return fits_room && breaks_runs(p);
-        if (reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);
-        if (reduce.size == 0) return false;
-        index_t const element = p.reduce.at[0].where, extent = p.inner.extent;
+        if (p.reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);
+        if (p.reduce.size == 0) return false;
+        walked_axis const& along = p.reduce.at[0];
+        index_t const element = along.where, extent = p.inner.extent;
         if (!is_row) {
             // Of few columns the same for all rows is said again where these are folded, unless many are transposed together.
-            bool const is_folded = std::floating_point<In> && reduce.at[0].x == extent && p.inner.y == 1 &&
-                                   (reduce.at[0].y == extent || reduce.at[0].y == 0) && p.outer.size == 0;
+            bool const is_folded = std::floating_point<In> && along.x == extent && p.inner.y == 1 &&
+                                   (along.y == extent || along.y == 0) && p.outer.size == 0;
             bool const fits =
                 p.inner.where == 1 && (extent >= line || element == extent || (element == 0 && is_folded));
             return !fits && p.inner.x == 1 && fits_room;
         }
         bool const is_dense = p.outer.size == 0 || p.outer.at[p.outer.size - 1].where == p.count;
         bool const fits = element == 1 && (p.count >= (std::floating_point<In> ? few : short_group) || is_dense);
-        return !fits && reduce.at[0].x == 1;
+        return !fits && along.x == 1;
     }
 
     /// Whether what is in runs along an axis is so in the mask too, or one answer for long ones.
