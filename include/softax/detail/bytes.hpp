@@ -47,7 +47,7 @@ EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n) noexcept {
 
 /// Rows of n bytes that follow one another in y, each filled with a byte, these step apart in x.
 class row_filler {
-    static constexpr index_t bytes = 32, word = 8;
+    static constexpr index_t bytes = 32, word = 8, half = packet_bytes / 2;
 
 public:
     /// For so many rows at a time, at most.
@@ -67,28 +67,25 @@ public:
     }
 
     void operator()(char* y, char const* x, index_t rows) const noexcept {
+        index_t const first = look_up(y, x, rows);
+        if (n_ <= word) return fill<word>(y, x, first, rows);
+        // Stores that cross cache lines take twice as long.
+        n_ <= half ? fill<half>(y, x, first, rows) : fill<packet_bytes>(y, x, first, rows);
+    }
+
+private:
+    /// The rows from one on, in stores of so many bytes if they are no longer: what is written too much belongs to the next rows.
+    template <index_t Bytes>
+    void fill(char* y, char const* x, index_t i, index_t rows) const noexcept {
         // Local, since writing bytes could change a member for all the compiler knows.
         index_t const n = n_, step = step_, all = rows * n;
-        index_t i = look_up(y, x, rows);
-        // What is written too much belongs to the next rows.
-        for (; n <= word && i * n + word <= all; ++i) {
-            std::uint64_t const row = eight_times(x[i * step]);
-            std::memcpy(y + i * n, &row, word);
-        }
-        // Stores that cross cache lines take twice as long.
-        constexpr index_t half = packet_bytes / 2;
-        for (; n > word && n <= half && i * n + half <= all; ++i) {
+        for (; n <= Bytes && i * n + Bytes <= all; ++i) {
             auto const row = packet_of(x[i * step]);
-            std::memcpy(y + i * n, &row.raw, half);
-        }
-        for (; n > half && n <= packet_bytes && i * n + packet_bytes <= all; ++i) {
-            auto const row = packet_of(x[i * step]);
-            std::memcpy(y + i * n, &row.raw, packet_bytes);
+            std::memcpy(y + i * n, &row.raw, Bytes);
         }
         for (; i < rows; ++i) fill_bytes(y + i * n, x[i * step], n);
     }
 
-private:
     /// The first rows, looked up 32 bytes at a time in answers that are neighbours; how many they are.
     index_t look_up([[maybe_unused]] char* y, [[maybe_unused]] char const* x,
                     [[maybe_unused]] index_t rows) const noexcept {
