@@ -173,15 +173,20 @@ struct mask {
     template <class To, class From>
     EIGEN_ALWAYS_INLINE void copy(To* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
         constexpr index_t lanes = packet<T>::lanes;
+        mask const own = *this;  // in registers, since writing y could change it for all the compiler knows
         index_t i = 0;
         if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};
         for (; i + lanes <= n; i += lanes) {
             prefetch(x + i + next.x);
             prefetch(p + i + next.where);
-            (*this)(load_as<T>(x + i), p + i).store(y + i);
+            own(load_as<T>(x + i), p + i).store(y + i);
         }
+        if (i == n) return;
+        // The last packet overlaps the one before, unless what is read there is written already.
+        if (index_t const last = n - lanes; last > 0 && static_cast<void const*>(x) != y)
+            return own(load_as<T>(x + last), p + last).store(y + last);
         if constexpr (std::same_as<To, T> && std::same_as<From, T>) {
-            if (i < n) (*this)(packet<T>::load(x + i, n - i, T(0)), p + i, n - i).store(y + i, n - i);
+            own(packet<T>::load(x + i, n - i, T(0)), p + i, n - i).store(y + i, n - i);
             return;
         }
         for (; i < n; ++i) y[i] = converted<To>((*this)(x[i], p[i]));
