@@ -115,10 +115,11 @@ private:
             if (Form != form::logsumexp) out.push_back({a.extent, step * element, a.y, a.where});
         }
         step = groups;
-        // Runs that are shorter than packets are better transposed.
+        // Runs that are shorter than packets are better transposed, of groups that fill packets: (200,8,20,20) over {0,2}, three groups at
+        // a time, takes 2.7 times as long transposed (AVX-512).
         constexpr index_t narrow = 128 / static_cast<index_t>(sizeof(T));
         walked_axis kept[] = {blocks_.last().of(b.outer), p_.inner.of(b.inner)};
-        if (b.inner < narrow) std::swap(kept[0], kept[1]);
+        if (b.inner < narrow && b.outer >= std::min(b.inner, packet<T>::lanes)) std::swap(kept[0], kept[1]);
         for (walked_axis const& a : kept) {
             step /= a.extent;
             in.kept.push_back({a.extent, a.x, step * group, a.where});
