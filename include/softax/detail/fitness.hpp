@@ -11,7 +11,8 @@ class fitness {
 public:
     explicit fitness(partition const& p) noexcept
         : inner_(p.inner), is_one_(p.reduce.size <= 1), has_one_block_(p.outer.size == 0) {
-        if (p.reduce.size == 1) element_ = p.reduce.at[0];
+        if (p.reduce.size > 0) last_ = p.reduce.at[p.reduce.size - 1];
+        if (is_one_) element_ = last_;
         if (p.outer.size > 0) group_ = p.outer.at[p.outer.size - 1];
     }
 
@@ -41,9 +42,10 @@ public:
     bool panel_input() const noexcept {
         return is_one_ && inner_.x == 1 && (inner_.extent >= line || is_dense(element_.x));
     }
+    /// Whether rows follow one another, in pieces or not, and are few columns, or none that fill packets.
     bool is_foldable() const noexcept {
         bool const is_folded = inner_.extent < line || panel<T>::fold_of(inner_.extent) > 1;
-        return is_one_ && inner_.x == 1 && is_dense(element_.x) && is_folded;
+        return inner_.x == 1 && is_dense(last_.x) && is_folded;
     }
     bool panel_output() const noexcept {
         if (!is_one_ || inner_.y != 1) return false;
@@ -57,7 +59,7 @@ private:
     /// Whether rows follow one another in memory, so that the panel folds those of few columns.
     bool is_dense(index_t row) const noexcept { return row == inner_.extent; }
 
-    walked_axis inner_, element_ = {1, 0, 0, 0}, group_ = {1, 0, 0, 0};
+    walked_axis inner_, element_ = {1, 0, 0, 0}, last_ = element_, group_ = {1, 0, 0, 0};
     bool is_one_, has_one_block_;
 };
 
