@@ -60,6 +60,7 @@
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/group_blocks groups, some at a time
 //   detail/block_mask   masks that lie otherwise than elements
+//   detail/panel_room   what of a panel waits in a scratch
 //   detail/plan         which kernel, and where
 //   detail/chosen_kernel the kernel of a plan and its scratch
 //   detail/apply        every group to its kernel

@@ -22,6 +22,7 @@ public:
         if (plan_.which == plan::kernel::row) return run_rows<E>(x, y, groups, which);
         if (plan_.which == plan::kernel::panel) {
             if (plan_.waiting > 0) panel_.wait_in({scratch() + plan_.bits, plan_.inner_block});
+            if (plan_.masks_as_read) panel_.mask_as_read();
             if (plan_.bits > 0) panel_.keep_in(reinterpret_cast<std::uint16_t*>(scratch()));
             panel_.template kernel<Form, E>({x.data, x.row}, {y.data, y.row}, size, asked, which);
             return panel_.has_nan();

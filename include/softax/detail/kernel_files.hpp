@@ -41,6 +41,7 @@
 #include "fitness.hpp"
 #include "group_blocks.hpp"
 #include "block_mask.hpp"
+#include "panel_room.hpp"
 #include "plan.hpp"
 #include "chosen_kernel.hpp"
 #include "apply.hpp"

@@ -43,20 +43,18 @@ public:
         panel_maxima<T, width> maxima(at_.m, n_, shape, is_large);
         panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
         mask<T> const folded = folded_mask(which);
-        constexpr bool is_converted = !std::same_as<E, T>, can_mask = masks_panel_as_read<Form, E>;
-        constexpr bool may_keep = !can_mask || Form == form::logsumexp;
-        bool const is_masked_as_read = can_mask && which && (!may_keep || scratch_.data == nullptr);
+        constexpr bool is_converted = !std::same_as<E, T>;
         // What is converted is multiplied on its way, as masked elements are.
         T const factor = is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor;
         scale_ = scaling<T>::of(asked);
-        if constexpr (can_mask) {
-            if (is_masked_as_read) {
+        if constexpr (can_mask_as_read<Form, E>) {
+            if (which && is_masked_as_read_) {
                 add_masked<Form>(maxima, exponentials, {x, folded}, e, asked);
                 return finish<Form>(x, e, y, asked);
             }
         }
         if (which) {
-            if constexpr (may_keep) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
+            maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else {
@@ -73,6 +71,9 @@ public:
 
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
     void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
+
+    /// Says that elements are masked in both passes, rather than kept between.
+    void mask_as_read() noexcept { is_masked_as_read_ = true; }
 
     /// Gives memory in which a large panel keeps the bits of a mask.
     void keep_in(std::uint16_t* bits) noexcept { bits_ = bits; }
@@ -188,7 +189,7 @@ private:
     index_t n_ = 0, columns_ = 0;
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
-    bool has_nan_ = false, is_streamed_ = false;
+    bool has_nan_ = false, is_streamed_ = false, is_masked_as_read_ = false;
     rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
     std::uint16_t* bits_ = nullptr;
     bool repeated_[width];

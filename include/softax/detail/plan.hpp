@@ -9,11 +9,12 @@ struct plan {
     /// on there; moved to a scratch, worked on there, moved on.
     enum class place { direct, input, output, scratch } where;
     index_t outer_block, inner_block;
-    bool is_streamed = false;  // results are written past the caches
-    bool is_large = false;     // the array is more than caches keep
-    index_t waiting = 0;       // elements of scratch in which masked or streamed ones wait
-    index_t bits = 0;          // elements of scratch in which a panel keeps what a mask says
-    index_t answers = 0;       // elements of scratch to which a mask is moved
+    bool is_streamed = false;    // results are written past the caches
+    bool is_large = false;       // the array is more than caches keep
+    bool masks_as_read = false;  // a panel masks elements in both passes over them
+    index_t waiting = 0;         // elements of scratch in which masked or streamed ones wait
+    index_t bits = 0;            // elements of scratch in which a panel keeps what a mask says
+    index_t answers = 0;         // elements of scratch to which a mask is moved
 
     /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
@@ -56,19 +57,20 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
-        if (is_panel && must_wait<Form, In>(p, c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
+        panel_room<Form, In> const room(p);
+        if (is_panel && room.must_wait(c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
         bool const pays = is_row ? size >= 2 * large && (are_read || p.count <= longest_waiting<T>)
-                                 : is_side_by_side && size >= large && (!is_panel || is_waiting<T>(p));
+                                 : is_side_by_side && size >= large && (!is_panel || room.is_used());
         chosen.is_streamed = pays && std::same_as<Out, T> && Form != form::logsumexp && is_past_cache<T>(p, c);
         if (is_panel && chosen.is_streamed) {
-            chosen.inner_block = waiting_columns<T>(p);
+            chosen.inner_block = room.columns();
             chosen.waiting = p.count * chosen.inner_block;
         }
-        constexpr bool may_keep_bits = masks_panel_as_read<Form, In> && keeps_bits<T>;
-        if (may_keep_bits && is_panel && c.is_masked && chosen.is_large)
+        chosen.masks_as_read = is_panel && c.is_masked && room.masks_as_read();
+        if (chosen.masks_as_read && keeps_bits<T> && chosen.is_large)
             chosen.bits = panel_bits<T>::size(p.count, chosen.inner_block);
         // Masked rows wait where results will be, but for those of logsumexp, which wait in a scratch, or are masked where they are
         // read if they are too long for one, or a row by itself.
@@ -119,50 +121,6 @@ private:
         return std::clamp(row_bytes / static_cast<index_t>(sizeof(T)) / count, index_t{1}, some);
     }
 
-    /// Whether the elements of a panel are kept in a scratch, having no place in the results. Masked ones of logsumexp in narrow
-    /// packets if there is room: 1,000 rows of 64 take 1.13 times an unmasked call rather than 1.17 (AVX2).
-    template <form Form, class In>
-    static bool must_wait(partition const& p, bool is_masked) noexcept {
-        using T = compute_type<In>;
-        constexpr bool can_mask = masks_panel_as_read<Form, In>, is_wide = sizeof(packet<T>) == 64;
-        bool const keeps = !can_mask || (!is_wide && can_wait<T>(p));
-        return is_half_type<In> || (is_masked && Form == form::logsumexp && keeps);
-    }
-
-    /// Columns of a panel whose exponentials wait in a scratch; fewer where even a third-level cache would not keep them.
-    template <class T>
-    static index_t waiting_columns(partition const& p) noexcept {
-        constexpr index_t width = panel<T>::width, few = width / 4;
-        bool const fits =
-            p.inner.extent <= width || p.count * width * static_cast<index_t>(sizeof(T)) < 24 * scratch_bytes;
-        return std::min(p.inner.extent, fits ? width : few);
-    }
-
-    /// The same where all panels, the last too, fill packets.
-    template <class T>
-    static index_t packed_columns(partition const& p) noexcept {
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
-        index_t block = waiting_columns<T>(p);
-        while (block > line && p.inner.extent % block > 0 && p.inner.extent % block < line) block -= line;
-        return block;
-    }
-
-    /// Whether what waits for a panel is not too much for a third-level cache.
-    template <class T>
-    static bool can_wait(partition const& p) noexcept {
-        return p.count * waiting_columns<T>(p) * static_cast<index_t>(sizeof(T)) <= 64 * scratch_bytes;
-    }
-
-    /// Whether they do: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
-    /// where rows are folded.
-    template <class T>
-    static bool is_waiting(partition const& p) noexcept {
-        constexpr index_t width = panel<T>::width;
-        index_t const columns = waiting_columns<T>(p), bytes = p.count * columns * static_cast<index_t>(sizeof(T));
-        bool const is_large = p.inner.extent > width || bytes >= scratch_bytes;
-        return is_large && can_wait<T>(p) && panel<T>::fold_of(columns) == 1;
-    }
-
     /// Whether the results of rows may be written past the caches: in whole cache lines, and not to where the input lies, which
     /// has just been read.
     template <class T>
@@ -210,10 +168,12 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
-        bool const is_kept = must_wait<Form, In>(p, c.is_masked);
+        panel_room<Form, In> const room(p);
+        bool const is_kept = room.must_wait(c.is_masked);
         index_t columns = std::min(p.inner.extent, width);
-        if (is_kept) columns = is_half ? packed_columns<T>(p) : waiting_columns<T>(p);
-        bool const is_direct = fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!is_kept || can_wait<T>(p));
+        if (is_kept) columns = is_half ? room.packed_columns() : room.columns();
+        bool const is_direct =
+            fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!is_kept || room.is_enough());
         bool const is_read = reads || (is_half && fit.fills_packets(columns));
         if (is_read && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
         if (is_moved_through && fit.panel_output() && !is_small)
