@@ -52,6 +52,7 @@
 //   detail/byte_tiles   what masks say, transposed as bits
 //   detail/byte_squares the same as bytes
 //   detail/interleave   bytes of few rows in turn
+//   detail/byte_pattern short axes of bytes at once
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/mask_mover   what masks say, moved to where it is wanted

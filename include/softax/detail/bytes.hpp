@@ -12,14 +12,16 @@ EIGEN_ALWAYS_INLINE void copy_words(char* y, char const* x, index_t n) noexcept 
     std::memcpy(y + n - Word, x + n - Word, Word);
 }
 
-/// The same of any n: a call would take longer for few.
-EIGEN_ALWAYS_INLINE void copy_bytes(char* y, char const* x, index_t n) noexcept {
-    if (n > 64) return void(std::memcpy(y, x, static_cast<std::size_t>(n)));
+/// The same of any n up to 64: a call would take longer.
+EIGEN_ALWAYS_INLINE void copy_few_bytes(char* y, char const* x, index_t n) noexcept {
     if (n >= 16) return copy_words<16>(y, x, n);
     if (n >= 8) return copy_words<8>(y, x, n);
     if (n >= 4) return copy_words<4>(y, x, n);
     if (n >= 2) return copy_words<2>(y, x, n);
     if (n == 1) *y = *x;
+}
+EIGEN_ALWAYS_INLINE void copy_bytes(char* y, char const* x, index_t n) noexcept {
+    n > 64 ? void(std::memcpy(y, x, static_cast<std::size_t>(n))) : copy_few_bytes(y, x, n);
 }
 
 /// A byte eight times.

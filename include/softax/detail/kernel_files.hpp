@@ -33,6 +33,7 @@
 #include "byte_tiles.hpp"
 #include "byte_squares.hpp"
 #include "interleave.hpp"
+#include "byte_pattern.hpp"
 #include "move_squares.hpp"
 #include "move.hpp"
 #include "mask_mover.hpp"

@@ -18,6 +18,7 @@ public:
         // Of axes along which it is the same the outermost that has one run inside.
         index_t k = std::max(dense_ - 1, index_t{0});
         while (k < axes.size && at(k).where != 0) ++k;
+        if (look_up(k)) return;
         if (k == axes.size || dense_ == axes.size) {
             move();
         } else if (dense_ < last() && are_rows_apart()) {
@@ -56,6 +57,18 @@ private:
         for_each_place(outside(std::max(k - 1, index_t{0})), [&](walked_axis const& p) {
             for (index_t i = 0; i < rows.extent; ++i) visit(to_ + p.y + i * rows.y, where_ + p.where + i * rows.where);
         });
+    }
+
+    /// Short axes at once, if what is repeated is inside of them; whether they are.
+    bool look_up([[maybe_unused]] index_t repeated) const noexcept {
+#if SOFTAX_CHOICE_BYTES >= 32
+        byte_pattern const pattern(axes_);
+        if (pattern.place() > repeated || !pattern.pays()) return false;
+        pattern(to_, where_);
+        return true;
+#else
+        return false;
+#endif
     }
 
     void repeat(index_t k) const noexcept {
