@@ -193,18 +193,21 @@ private:
     void transpose() const noexcept {
         constexpr index_t most = tile_bytes;
         walked_axes others = axes_, rows, columns;
-        auto const take = [&](walked_axes& to, index_t run, index_t walked_axis::*stride) {
+        index_t all_rows = 1, all_columns = at(last()).extent;
+        columns.at[columns.size++] = others.take(last());
+        auto const take = [&](walked_axes& to, index_t& run, index_t walked_axis::*stride) {
             for (index_t k = others.size - 1; k >= 0 && run < most; --k) {
                 if (others.at[k].*stride != run) continue;
                 run *= others.at[k].extent;
                 to.at[to.size++] = others.take(k);
-                k = others.size;
+                return true;
             }
-            return run;
+            return false;
         };
-        columns.at[columns.size++] = others.take(last());
-        index_t const all_rows = take(rows, 1, &walked_axis::where);
-        index_t const all_columns = take(columns, columns.at[0].extent, &walked_axis::y);
+        // An axis may go on with either, so the fewer come first.
+        auto const take_row = [&] { return take(rows, all_rows, &walked_axis::where); };
+        while ((all_rows <= all_columns && take_row()) || take(columns, all_columns, &walked_axis::y) || take_row()) {
+        }
         index_t row_at[most], column_at[most];
         byte_tile<laid_places> const tile = {
             std::min(all_rows, most), std::min(all_columns, most), {row_at}, {column_at}};
