@@ -144,7 +144,8 @@ void transpose_tile(Tile t, char* y, char const* x) noexcept {
     [[maybe_unused]] constexpr bool is_little = std::endian::native == std::endian::little;
 #if SOFTAX_CHOICE_BYTES == 64
     constexpr index_t small = 16;
-    if (AreAnswers && t.rows >= 8 && (t.rows > small || t.columns > small)) return answer_square::transpose(t, y, x);
+    bool const are_squares = t.columns <= small && (t.rows <= small || t.columns % 8 == 0);
+    if (AreAnswers && t.rows >= 8 && !are_squares) return answer_square::transpose(t, y, x);
 #endif
 #if defined(__GNUC__)
     constexpr index_t lanes = packet_bytes >= 32 ? 2 : 1, most = byte_squares<lanes>::columns;
