@@ -55,7 +55,7 @@ private:
         c.is_filled = c.is_masked && !are_short && masks_groups(p);
         c.is_masked = c.is_masked && !c.is_filled;
         c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
-        if (c.is_mask_moved) c.mask_groups = block_mask::together(p);
+        if (c.is_mask_moved) block_mask::take_neighbours(c, p);
         return c;
     }
 

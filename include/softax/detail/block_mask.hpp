@@ -22,7 +22,7 @@ public:
         if (is_split<compute_type<In>>(p)) return fits_room;
         if (are_pieces_of_runs(p)) return fits_room && breaks_runs(p);
         if (p.reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);
-        if (p.reduce.size == 0) return false;
+        if (p.reduce.size == 0) return p.inner.x == 1 && p.inner.where != 1;
         walked_axis const& along = p.reduce.at[0];
         index_t const element = along.where, extent = p.inner.extent;
         if (!is_row) {
@@ -82,27 +82,32 @@ public:
 
     /// How many bytes the answers for blocks of so many groups along both axes take.
     static index_t room(partition const& p, call const& c, index_t outer, index_t inner) noexcept {
-        index_t const row = row_of(p, inner);
+        index_t const row = row_of(p, c, inner);
         return rows_of(p, c, outer, row) * pitch_of(p, row);
     }
 
-    /// How many groups along the last outer axis are moved at once at least: of those that are neighbours in the mask some, so that a
-    /// cache line of it is not read again for each.
-    static index_t together(partition const& p) noexcept {
-        constexpr index_t some = 16;
-        index_t groups = 1;
-        for (index_t k = p.outer.size - 1; k >= 0; --k) {
+    /// Says how many groups at least are moved at once, along the inner axis and along the last outer one: of those that are neighbours in
+    /// the mask some, so that a cache line of it is not read again for each.
+    static void take_neighbours(call& c, partition const& p) noexcept {
+        constexpr index_t some = 64;
+        index_t k = p.outer.size - 1, groups = p.inner.extent;
+        for (walked_axis inside = p.inner; k >= 0 && inside.extent > 1; --k) {
+            if (!p.outer.at[k].merges_without_mask(inside)) break;
+            inside = p.outer.at[k];
+            if (inside.where == 1) return void(c.mask_columns = groups * std::min(some, inside.extent));
+            groups *= inside.extent;
+        }
+        for (groups = 1; k >= 0; --k) {
             walked_axis const& a = p.outer.at[k];
-            if (a.where == 1) return groups * std::min(some, a.extent);
-            if (k > 0 && !p.outer.at[k - 1].merges_without_mask(a)) break;
+            if (a.where == 1) return void(c.mask_groups = groups * std::min(some, a.extent));
+            if (k > 0 && !p.outer.at[k - 1].merges_without_mask(a)) return;
             groups *= a.extent;
         }
-        return 1;
     }
 
     /// For such blocks, into room().
     void move_to(bool* answers, call const& c, index_t outer, index_t inner) noexcept {
-        row_ = row_of(lying_, inner);
+        row_ = row_of(lying_, c, inner);
         rows_ = rows_of(lying_, c, outer, row_);
         lie(row_, rows_);
         answers_ = answers;
@@ -160,10 +165,12 @@ private:
         return axes;
     }
 
-    /// How many groups side by side are moved at once: as many blocks as what the mask says of them stays in a second-level cache.
-    static index_t row_of(partition const& p, index_t inner) noexcept {
-        index_t const fitting = scratch_bytes / p.count;
-        return p.inner.extent <= fitting ? p.inner.extent : std::max(fitting / inner, index_t{1}) * inner;
+    /// How many groups side by side are moved at once: as many blocks as what the mask says of them stays in a second-level cache, of
+    /// neighbours in a third-level one.
+    static index_t row_of(partition const& p, call const& c, index_t inner) noexcept {
+        index_t const fitting = scratch_bytes / p.count, wanted = std::min(c.mask_columns, 16 * fitting);
+        index_t const some = std::max(fitting, wanted);
+        return p.inner.extent <= some ? p.inner.extent : std::max(some / inner, index_t{1}) * inner;
     }
 
     /// How many groups along the last outer axis are moved at once: of small blocks, of one each, as stay in a first-level cache; of
@@ -171,7 +178,7 @@ private:
     static index_t rows_of(partition const& p, call const& c, index_t outer, index_t row) noexcept {
         if (row < p.inner.extent || p.outer.size == 0) return outer;
         index_t const pitch = pitch_of(p, row), small = outer > 1 ? 1 : row_bytes / pitch;
-        index_t const some = std::max(small, std::min(c.mask_groups, 4 * scratch_bytes / pitch));
+        index_t const some = std::max(small, std::min(c.mask_groups, 2 * scratch_bytes / pitch));
         return std::clamp((some + outer - 1) / outer * outer, outer, p.outer.at[p.outer.size - 1].extent);
     }
 

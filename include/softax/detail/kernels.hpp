@@ -42,7 +42,7 @@ enum class form { softmax, log_softmax, logsumexp };
 struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
     bool is_masked = false, is_mask_moved = false, is_filled = false, is_in_place = false, is_aligned = false;
-    index_t mask_groups = 1;  // of which a mask is moved together at least
+    index_t mask_groups = 1, mask_columns = 1;  // of which a mask is moved together at least
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.
