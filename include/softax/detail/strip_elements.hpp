@@ -214,11 +214,17 @@ private:
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) square[k] = P::load(e_[first + k] + j);
             transpose(square);
+            index_t const groups = IsWhole ? P::lanes : some;
+            // Stores of parts take longer, of rows of four twice as long (AVX2, AMD Zen 4), but for the last ones of those that follow one
+            // another.
+            constexpr bool are_slow = sizeof(P) < 64;
+            index_t const whole = are_slow && n < P::lanes && column == n ? groups - (P::lanes + n - 1) / n + 1 : 0;
+            for (index_t k = 0; k < whole; ++k) square[k].store(y + k * column);
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) {
                 if (!IsWhole && k >= some) break;
                 if (is_large_) prefetch_to(y + k * column + first + distance);
-                square[k].store(y + k * column + first, live);
+                if (k >= whole) square[k].store(y + k * column + first, live);
             }
         }
     }
