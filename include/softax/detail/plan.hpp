@@ -87,14 +87,16 @@ struct plan {
     }
 
 private:
-    /// Blocks of which what a mask says stays in a first-level cache, of rows, which are slower in few, in a second-level one.
+    /// Blocks of which what a mask says stays in a first-level cache, of rows in a second-level one, or enough of them: while one is
+    /// worked on the next are read ahead.
     template <class T>
     void narrow(partition const& p) noexcept {
-        constexpr index_t width = strip<T>::width;
-        index_t const bytes = p.inner.extent == 1 ? 4 * row_bytes : row_bytes;
-        index_t const fitting = std::max(bytes / p.count, index_t{1});
+        constexpr index_t width = strip<T>::width, enough = 32;
+        bool const are_rows = p.inner.extent == 1;
+        index_t const least = are_rows ? std::min(16 * scratch_bytes / p.count, enough) : 1;
+        index_t const fitting = std::max({(are_rows ? 4 : 1) * row_bytes / p.count, least, index_t{1}});
         index_t const some = fitting > width ? fitting / width * width : fitting;
-        if (p.inner.extent == 1 && outer_block > fitting) outer_block = some;
+        if (are_rows && outer_block > fitting) outer_block = some;
         if (which != kernel::strip) return;
         // Halves fill packets in the last block too.
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
