@@ -172,33 +172,41 @@ struct mask {
     /// y[0, n) = x[0, n), masked.
     template <class To, class From>
     EIGEN_ALWAYS_INLINE void copy(To* y, From const* x, bool const* p, index_t n, reach next = {}) const noexcept {
+        copy_run<1>(y, x, p, n, n >= run_ahead ? reach{run_ahead, run_ahead, run_ahead} : next);
+    }
+
+    /// The same with one answer for all of them. A jump would be wrong half of the time, which few elements do not pay for.
+    template <class To, class From>
+    void copy(To* y, From const* x, bool is_live, index_t n) const noexcept {
+        constexpr index_t lanes = packet<T>::lanes, few = 16 * lanes;
+        if (!is_live && n > few) return fill_run(y, n, static_cast<To>(other.first()));
+        bool live[std::max(lanes, index_t{8})];  // as many as are looked at as a word
+        std::fill(std::begin(live), std::end(live), is_live);
+        copy_run<0>(y, x, live, n, {});
+    }
+
+private:
+    /// The answers for neighbours are so far apart.
+    template <index_t Step, class To, class From>
+    EIGEN_ALWAYS_INLINE void copy_run(To* y, From const* x, bool const* p, index_t n,
+                                      reach const& next) const noexcept {
         constexpr index_t lanes = packet<T>::lanes;
         mask const own = *this;  // in registers, since writing y could change it for all the compiler knows
         index_t i = 0;
-        if (n >= run_ahead) next = {run_ahead, run_ahead, run_ahead};
         for (; i + lanes <= n; i += lanes) {
             prefetch(x + i + next.x);
-            prefetch(p + i + next.where);
-            own(load_as<T>(x + i), p + i).store(y + i);
+            if (Step > 0) prefetch(p + i + next.where);
+            own(load_as<T>(x + i), p + i * Step).store(y + i);
         }
         if (i == n) return;
         // The last packet overlaps the one before, unless what is read there is written already.
         if (index_t const last = n - lanes; last > 0 && static_cast<void const*>(x) != y)
-            return own(load_as<T>(x + last), p + last).store(y + last);
+            return own(load_as<T>(x + last), p + last * Step).store(y + last);
         if constexpr (std::same_as<To, T> && std::same_as<From, T>) {
-            own(packet<T>::load(x + i, n - i, T(0)), p + i, n - i).store(y + i, n - i);
+            own(packet<T>::load(x + i, n - i, T(0)), p + i * Step, n - i).store(y + i, n - i);
             return;
         }
-        for (; i < n; ++i) y[i] = converted<To>((*this)(x[i], p[i]));
-    }
-
-    /// The same with one answer for all of them.
-    template <class To, class From>
-    void copy(To* y, From const* x, bool is_live, index_t n) const noexcept {
-        if (!is_live) return fill_run(y, n, static_cast<To>(other.first()));
-        bool live[packet<T>::lanes];
-        std::fill_n(live, packet<T>::lanes, true);
-        for (index_t i = 0; i < n; i += packet<T>::lanes) copy(y + i, x + i, live, std::min(n - i, packet<T>::lanes));
+        for (; i < n; ++i) y[i] = converted<To>((*this)(x[i], p[i * Step]));
     }
 };
 

@@ -189,7 +189,8 @@ struct rectangle {
     walked_axis row = {1, 0, 0, 0}, column = {1, 0, 0, 0};
 };
 
-/// Takes the two axes out whose elements are neighbours, the column in the output, the row in the input.
+/// Takes the two axes out whose elements are neighbours, the column in the output, the row in the input, or else where columns end in
+/// the output.
 inline rectangle take_rectangle(walked_axes& axes) noexcept {
     rectangle r;
     index_t column = axes.size - 1;
@@ -198,6 +199,9 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
     }
     if (axes.size > 0) r.column = axes.take_run(column);
     index_t row = axes.size - 1;
+    for (index_t i = 0; i < axes.size; ++i) {
+        if (axes.at[i].y == r.column.extent) row = i;
+    }
     for (index_t i = 0; i < axes.size; ++i) {
         if (axes.at[i].x == 1) row = i;
     }
