@@ -493,6 +493,11 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{3, 20, 70, 8}, {3, 20, 70, 1}, {1, 2, 3}},
                                    {{40, 6, 16}, {40, 1, 16}, {1}},
                                    {{300, 3}, {300, 1}, {0}},
+                                   {{128, 2, 2, 2}, {128, 2, 1, 2}, {0, 1}},
+                                   {{50, 2, 2}, {50, 1, 2}, {0}},
+                                   {{60, 3, 5}, {60, 1, 5}, {0, 1, 2}},
+                                   {{20, 70, 2}, {20, 70, 2}, {0}},
+                                   {{1, 25, 90}, {1, 25, 90}, {0}},
                                    {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
     for (auto const& [shape, mask, axes] : lies) {
@@ -518,6 +523,58 @@ TEST_CASE("a mask of which few rows are columns", "[masks]") {
                     auto const turned = view<bool const>(mask).permute({1, 0, 2});
                     for (index_list const& axes : {index_list{0}, index_list{1, 2}})
                         require_same_as_copy<float>(elements_of<float>(shape, random), turned, axes);
+                }
+            }
+        }
+    }
+}
+
+// Neighbours in the mask along a part of the inner axis, or outside of an axis that is one with it, of which more are moved than a block
+// has.
+TEST_CASE("a mask whose neighbours lie along several axes", "[masks]") {
+    struct lie {
+        index_list shape, order, axes;
+    };
+    std::vector<lie> const lies = {{{300, 30, 40}, {0, 2, 1}, {0}},
+                                   {{20, 30, 4, 64}, {3, 2, 1, 0}, {1}},
+                                   {{6, 40, 3, 50}, {2, 3, 1, 0}, {1}},
+                                   {{70, 4, 200}, {2, 1, 0}, {2}}};
+    std::mt19937 random(19);
+    for (auto const& [shape, order, axes] : lies) {
+        index_list stored = shape, back = order;
+        for (index_t k = 0; k < order.size(); ++k) stored[k] = shape[order[k]], back[order[k]] = k;
+        array<bool> mask(stored, true);
+        for (bool& b : mask) b = random() % 3 != 0;
+        require_same_as_copy<float>(elements_of<float>(shape, random), view<bool const>(mask).permute(back), axes);
+    }
+}
+
+// Runs shorter than packets are moved whole where the next ones write over what is too much. Where a mask is the same for a run, or for
+// all of them, it has fewer bytes than a packet reads. The same elements in one run, or side by side, give the same bits.
+TEMPLATE_TEST_CASE("groups in pieces of any length", "[masks]", float, double, softax::half, std::int32_t) {
+    using T = TestType;
+    using Y = softax::result_type<T>;
+    std::mt19937 random(23);
+    for (index_t n = 1; n <= (is_slow_build ? 5 : 18); ++n) {
+        for (auto const& extents : {index_list{40, 3}, index_list{9, 20}, index_list{3, 2}}) {
+            index_t const rows = extents[0], groups = extents[1];
+            auto const a = elements_of<T>({rows, groups, n}, random);
+            array<T> const moved(view<T const>(a).permute({1, 0, 2}));
+            for (index_list const& stored : {index_list{rows, groups, n}, index_list{1, 1, n}, index_list{rows, 1, 1},
+                                             index_list{1, groups, n}, index_list{rows, groups, 1}}) {
+                array<bool> mask(stored, true);
+                for (bool& b : mask) b = random() % 3 != 0;
+                auto const where = view<bool const>(mask).broadcast_to(a.shape());
+                array<bool> const moved_mask(where.permute({1, 0, 2}));
+                for (form const f : {form::softmax, form::log_softmax}) {
+                    auto const what = std::string(name_of(f)) + ", shape " + softax::detail::text_of(a.shape()) +
+                                      ", mask " + softax::detail::text_of(stored);
+                    auto const expected = run<T>(f, moved, {1, 2}, softax::options{.where = moved_mask});
+                    auto const y = run<T>(f, a, {0, 2}, softax::options{.where = where});
+                    require_same<Y>(expected, view<Y const>(y).permute({1, 0, 2}), what);
+                    auto const whole = run<T>(f, a, {0, 2}, softax::options{});
+                    auto const whole_moved = run<T>(f, moved, {1, 2}, softax::options{});
+                    require_same<Y>(whole_moved, view<Y const>(whole).permute({1, 0, 2}), what);
                 }
             }
         }

@@ -122,7 +122,10 @@ private:
                 bool const* where = same;
                 if constexpr (is_masked) {
                     if (own.row() != 0) where = &own.where(i, 0);
-                    if (own.column() == 0) where = std::fill_n(same, lanes, *where) - lanes;
+                    if (own.column() == 0) {
+                        std::fill_n(same, lanes, *where);
+                        where = same;
+                    }
                 }
                 own(load_as<T>(x + i * row.x), where, lanes).store(y + i * n);
             }
