@@ -212,17 +212,19 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
 /// visit(offset) for every index of the axes, offset.x, .y and .where being those of the memories; its extent means nothing.
 template <class Visit>
 void for_each_place(walked_axes const& axes, Visit&& visit) {
-    index_t index[index_list::max_size + 2] = {};
+    index_t left[index_list::max_size +
+                 2];  // steps along each axis; all of them to be 0 would take longer than few axes do
+    for (index_t k = 0; k < axes.size; ++k) left[k] = axes.at[k].extent;
     walked_axis offset = {0, 0, 0, 0};
     for (;;) {
         visit(offset);
         index_t k = axes.size - 1;
         for (; k >= 0; --k) {
             walked_axis const& a = axes.at[k];
-            index_t const steps = ++index[k] < a.extent ? 1 : 1 - a.extent;
+            index_t const steps = --left[k] > 0 ? 1 : 1 - a.extent;
             offset.x += steps * a.x, offset.y += steps * a.y, offset.where += steps * a.where;
             if (steps == 1) break;
-            index[k] = 0;
+            left[k] = a.extent;
         }
         if (k < 0) return;
     }
