@@ -54,9 +54,10 @@ private:
     template <class Visit>
     void for_each(index_t k, Visit const& visit) const noexcept {
         walked_axis const rows = k > 0 ? at(k - 1) : walked_axis{1, 0, 0, 0};
-        for_each_place(outside(std::max(k - 1, index_t{0})), [&](walked_axis const& p) {
+        auto const visit_rows = [&](walked_axis const& p) {
             for (index_t i = 0; i < rows.extent; ++i) visit(to_ + p.y + i * rows.y, where_ + p.where + i * rows.where);
-        });
+        };
+        k > 1 ? for_each_place(outside(k - 1), visit_rows) : visit_rows({1, 0, 0, 0});
     }
 
     /// Short axes at once, if what is repeated is inside of them; whether they are.
@@ -137,7 +138,8 @@ private:
         index_t const n = at(last()).extent;
         if (interleave()) return;
         if (at(last()).where == 1 && at(last()).y == 1) return move_runs(n);
-        if (at(last()).y == 1 && at(last()).where != 0 && has_neighbours() && axes_.size > 2) return transpose();
+        if (at(last()).y == 1 && at(last()).where != 0 && has_neighbours() && axes_.size > 2)
+            return void(tile_mover(to_, where_, axes_));
         walked_axes axes;
         for (index_t k = 0; k < axes_.size; ++k) axes.push_back({at(k).extent, at(k).where, at(k).y, at(k).where});
         mover<bool, bool>(reinterpret_cast<bool*>(to_), reinterpret_cast<bool const*>(where_), axes);
@@ -187,59 +189,6 @@ private:
                 }
             }
         });
-    }
-
-    /// Rows, neighbours in the mask, and columns, neighbours where they are moved, each along as many axes as a tile takes.
-    void transpose() const noexcept {
-        constexpr index_t most = tile_bytes;
-        walked_axes others = axes_, rows, columns;
-        index_t all_rows = 1, all_columns = at(last()).extent;
-        columns.at[columns.size++] = others.take(last());
-        auto const take = [&](walked_axes& to, index_t& run, index_t walked_axis::*stride) {
-            for (index_t k = others.size - 1; k >= 0 && run < most; --k) {
-                if (others.at[k].*stride != run) continue;
-                run *= others.at[k].extent;
-                to.at[to.size++] = others.take(k);
-                return true;
-            }
-            return false;
-        };
-        // An axis may go on with either, so the fewer come first.
-        auto const take_row = [&] { return take(rows, all_rows, &walked_axis::where); };
-        while ((all_rows <= all_columns && take_row()) || take(columns, all_columns, &walked_axis::y) || take_row()) {
-        }
-        index_t row_at[most], column_at[most];
-        byte_tile<laid_places> const tile = {
-            std::min(all_rows, most), std::min(all_columns, most), {row_at}, {column_at}};
-        for (index_t i = 0; i < all_rows; i += most) {
-            index_t const row = std::min(i, all_rows - tile.rows);
-            if (i == 0 || rows.size > 1) lay(row_at, rows, row, tile.rows, &walked_axis::y);
-            char* const y = rows.size > 1 ? to_ : to_ + row * rows.at[0].y;
-            for (index_t j = 0; j < all_columns; j += most) {
-                index_t const column = std::min(j, all_columns - tile.columns);
-                bool const is_laid = all_columns <= most ? i > 0 : columns.size == 1 && i + j > 0;
-                if (!is_laid) lay(column_at, columns, column, tile.columns, &walked_axis::where);
-                char const* const x = columns.size > 1 ? where_ : where_ + column * columns.at[0].where;
-                for_each_place(others, [&](walked_axis const& p) {
-                    transpose_tile<true>(tile, y + p.y + column, x + p.where + row);
-                });
-            }
-        }
-    }
-
-    /// The places of n steps along axes, the innermost first, from one on; along one axis those from the first on.
-    static void lay(index_t* places, walked_axes const& axes, index_t first, index_t n,
-                    index_t walked_axis::*stride) noexcept {
-        if (axes.size == 1) first = 0;
-        for (index_t i = 0; i < n;) {
-            walked_axis const& inner = axes.at[0];
-            index_t rest = (first + i) / inner.extent, j = first + i - rest * inner.extent, place = 0;
-            for (index_t k = 1; k < axes.size; ++k) {
-                place += rest % axes.at[k].extent * (axes.at[k].*stride);
-                rest /= axes.at[k].extent;
-            }
-            for (; j < inner.extent && i < n; ++j) places[i++] = place + j * (inner.*stride);
-        }
     }
 
     char* to_;
