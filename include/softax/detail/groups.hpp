@@ -38,7 +38,11 @@ template <class T>
 void fill_run(T* y, index_t n, T value) noexcept {
     index_t i = 0;
     if constexpr (std::is_floating_point_v<T>) {
-        for (; i + packet<T>::lanes <= n; i += packet<T>::lanes) packet<T>::set(value).store(y + i);
+        using P = packet<T>;
+        P const all = P::set(value);
+        for (; i + P::lanes <= n; i += P::lanes) all.store(y + i);
+        if (n >= P::lanes) return all.store(y + n - P::lanes);
+        if (sizeof(P) == 64) return all.store(y, n);
     }
     if constexpr (is_half_type<T>) {
         // Four in one, which for 0 and -inf is no NaN.
