@@ -178,7 +178,7 @@ private:
     static index_t rows_of(partition const& p, call const& c, index_t outer, index_t row) noexcept {
         if (row < p.inner.extent || p.outer.size == 0) return outer;
         index_t const pitch = pitch_of(p, row), small = outer > 1 ? 1 : row_bytes / pitch;
-        index_t const some = std::max(small, std::min(c.mask_groups, 2 * scratch_bytes / pitch));
+        index_t const some = std::max(small, std::min(c.mask_groups, 16 * scratch_bytes / pitch));
         return std::clamp((some + outer - 1) / outer * outer, outer, p.outer.at[p.outer.size - 1].extent);
     }
 
@@ -210,7 +210,8 @@ private:
         index_t extent;
     };
     void lie_as_elements(part_of_axis inner, part_of_axis outer) noexcept {
-        part_of_axis all[index_list::max_size + 2] = {inner, outer};
+        part_of_axis all[index_list::max_size + 2];
+        all[0] = inner, all[1] = outer;
         index_t n = 2;
         for (index_t k = lying_.reduce.size - 1; k >= 0; --k)
             all[n++] = {&lying_.reduce.at[k], lying_.reduce.at[k].extent};
