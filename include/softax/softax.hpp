@@ -53,6 +53,7 @@
 //   detail/byte_squares the same as bytes
 //   detail/interleave   bytes of few rows in turn
 //   detail/byte_pattern short axes of bytes at once
+//   detail/tile_mover   tiles of what a mask says
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/mask_mover   what masks say, moved to where it is wanted
@@ -61,6 +62,7 @@
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/group_blocks groups, some at a time
 //   detail/block_mask   masks that lie otherwise than elements
+//   detail/near_mask    masks of few elements
 //   detail/panel_room   what of a panel waits in a scratch
 //   detail/plan         which kernel, and where
 //   detail/chosen_kernel the kernel of a plan and its scratch

@@ -11,8 +11,21 @@ class application {
     using T = compute_type<In>;
 
 public:
+    /// A call, and what is done with its mask.
+    static call call_of(partition const& p, call c) noexcept {
+        // To tell one short row from another takes as long as its elements, but not as one result.
+        constexpr index_t few = 16;
+        bool const are_few = p.inner.extent == 1 ? p.count < short_group : p.inner.extent < few;
+        bool const are_short = Form != form::logsumexp && are_few;
+        c.is_filled = c.is_masked && !are_short && masks_groups(p);
+        c.is_masked = c.is_masked && !c.is_filled;
+        c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
+        if (c.is_mask_moved) block_mask::take_neighbours(c, p);
+        return c;
+    }
+
     application(partition const& p, call const& c, share const& s)
-        : call_(call_of(p, c)),
+        : call_(c),
           axes_(call_.is_mask_moved || call_.is_filled ? std::make_optional<masked_axes>(p) : std::nullopt),
           moved_mask_(call_.is_mask_moved ? std::make_optional<block_mask>(*axes_) : std::nullopt),
           p_(axes_ ? std::as_const(*axes_).bare() : p),
@@ -28,11 +41,10 @@ public:
         if (moved_mask_) moved_mask_->move_to(kernel_.answers(), call_, plan_.outer_block, plan_.inner_block);
     }
 
-    /// How many blocks there are.
-    index_t blocks() const noexcept { return blocks_.count(); }
-
-    /// The blocks [first, end).
-    void operator()(memories<In, Out> const& m, index_t first, index_t end) {
+    /// A share of the blocks.
+    void operator()(memories<In, Out> const& m, share const& s) {
+        index_t const blocks = blocks_.count();
+        index_t const first = blocks * s.part / s.parts, end = blocks * (s.part + 1) / s.parts;
         for (index_t b = first; b < end; ++b) {
             group_block const at = blocks_[b];
             bool const* where = nullptr;
@@ -46,18 +58,6 @@ public:
 
 private:
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
-
-    static call call_of(partition const& p, call c) noexcept {
-        // To tell one short row from another takes as long as its elements, but not as one result.
-        constexpr index_t few = 16;
-        bool const are_few = p.inner.extent == 1 ? p.count < short_group : p.inner.extent < few;
-        bool const are_short = Form != form::logsumexp && are_few;
-        c.is_filled = c.is_masked && !are_short && masks_groups(p);
-        c.is_masked = c.is_masked && !c.is_filled;
-        c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
-        if (c.is_mask_moved) block_mask::take_neighbours(c, p);
-        return c;
-    }
 
     /// Of a block of which kernels have taken all groups those that the mask leaves out.
     void fill(memories<In, Out> const& m, group_block const& at) const noexcept {
@@ -183,10 +183,16 @@ void run_groups(memories<In, Out> const& m, partition const& p, call const& c, s
             return;
         }
     }
-    application<Form, In, Out> work(p, c, s);
-    index_t const blocks = work.blocks();
-    if (s.parts == 1) return work(m, 0, blocks);
-    work(m, blocks * s.part / s.parts, blocks * (s.part + 1) / s.parts);
+    using work = application<Form, In, Out>;
+    call own = work::call_of(p, c);
+    // Groups of one are filled in less time than it takes.
+    if (own.is_mask_moved || (own.is_filled && p.count > 1)) {
+        if (near_mask near(p); near.is_fit()) {
+            own.is_masked = true, own.is_mask_moved = own.is_filled = false;
+            return work(near.lying(), own, s)({m.x, m.y, near.moved(m.where)}, s);
+        }
+    }
+    work(p, own, s)(m, s);
 }
 
 SOFTAX_KERNELS_END
