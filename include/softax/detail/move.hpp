@@ -102,7 +102,7 @@ private:
     }
 
     /// Runs no longer than what is moved at once, shorter ones if they are neighbours in the output, where each writes over what the one
-    /// before has written too much; whether they are. The last ones are moved by themselves: (1024,100,2) over {0,2} takes .2 of the time.
+    /// before has written too much; whether they are. The last ones are moved by themselves: (1024,100,2) over {0,2} takes half the time.
     bool move_short_runs(To* y, From const* x, Mask const& which) const noexcept {
         using T = std::conditional_t<std::floating_point<To>, To, From>;
         if constexpr (std::floating_point<T>) {

@@ -1,6 +1,7 @@
 // near_mask: a mask of few elements, made to lie as these do.
 //
-// What is known of a mask block by block takes as long to find as some hundred elements take.
+// What is known of a mask block by block takes as long to find as some hundred elements take: (20,32) over axis 0 under (20,1) takes 1.5
+// times the unmasked call then rather than 1.33 (AVX-512, AMD Zen 4).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
