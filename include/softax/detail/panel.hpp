@@ -43,18 +43,19 @@ public:
         panel_maxima<T, width> maxima(at_.m, n_, shape, is_large);
         panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
         mask<T> const folded = folded_mask(which);
-        constexpr bool is_converted = !std::same_as<E, T>;
+        constexpr bool is_converted = !std::same_as<E, T>, can_mask = can_mask_as_read<Form, E>;
+        constexpr bool may_keep = !can_mask || sizeof(P) < 64;
         // What is converted is multiplied on its way, as masked elements are.
         T const factor = is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor;
         scale_ = scaling<T>::of(asked);
-        if constexpr (can_mask_as_read<Form, E>) {
-            if (which && is_masked_as_read_) {
+        if constexpr (can_mask) {
+            if (which && (is_masked_as_read_ || !may_keep)) {
                 add_masked<Form>(maxima, exponentials, {x, folded}, e, asked);
                 return finish<Form>(x, e, y, asked);
             }
         }
         if (which) {
-            maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
+            if constexpr (may_keep) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
         } else if constexpr (is_converted) {
             maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
         } else {
@@ -72,7 +73,7 @@ public:
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
     void wait_in(rows_at<T> scratch) noexcept { scratch_ = scratch; }
 
-    /// Says that elements are masked in both passes, rather than kept between.
+    /// Says that elements are masked in both passes, rather than kept between, as they are in wide packets if they can be.
     void mask_as_read() noexcept { is_masked_as_read_ = true; }
 
     /// Gives memory in which a large panel keeps the bits of a mask.

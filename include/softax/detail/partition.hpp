@@ -212,8 +212,8 @@ inline rectangle take_rectangle(walked_axes& axes) noexcept {
 /// visit(offset) for every index of the axes, offset.x, .y and .where being those of the memories; its extent means nothing.
 template <class Visit>
 void for_each_place(walked_axes const& axes, Visit&& visit) {
-    index_t left[index_list::max_size +
-                 2];  // steps along each axis; all of them to be 0 would take longer than few axes do
+    // Steps that are left along each axis: to make all there might be 0 would take longer than a few axes do.
+    index_t left[index_list::max_size + 2];
     for (index_t k = 0; k < axes.size; ++k) left[k] = axes.at[k].extent;
     walked_axis offset = {0, 0, 0, 0};
     for (;;) {

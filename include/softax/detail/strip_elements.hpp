@@ -219,12 +219,11 @@ private:
             // another.
             constexpr bool are_slow = sizeof(P) < 64;
             index_t const whole = are_slow && n < P::lanes && column == n ? groups - (P::lanes + n - 1) / n + 1 : 0;
-            for (index_t k = 0; k < whole; ++k) square[k].store(y + k * column);
             SOFTAX_UNROLLED
             for (index_t k = 0; k < P::lanes; ++k) {
                 if (!IsWhole && k >= some) break;
                 if (is_large_) prefetch_to(y + k * column + first + distance);
-                if (k >= whole) square[k].store(y + k * column + first, live);
+                k < whole ? square[k].store(y + k * column) : square[k].store(y + k * column + first, live);
             }
         }
     }
