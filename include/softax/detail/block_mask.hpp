@@ -168,8 +168,8 @@ private:
     /// How many groups side by side are moved at once: as many blocks as what the mask says of them stays in a second-level cache, of
     /// neighbours in a third-level one.
     static index_t row_of(partition const& p, call const& c, index_t inner) noexcept {
-        index_t const fitting = scratch_bytes / p.count, wanted = std::min(c.mask_columns, 16 * fitting);
-        index_t const some = std::max(fitting, wanted);
+        index_t const wanted = std::min(c.mask_columns, together_bytes / p.count);
+        index_t const some = std::max(scratch_bytes / p.count, wanted);
         return p.inner.extent <= some ? p.inner.extent : std::max(some / inner, index_t{1}) * inner;
     }
 
@@ -178,7 +178,7 @@ private:
     static index_t rows_of(partition const& p, call const& c, index_t outer, index_t row) noexcept {
         if (row < p.inner.extent || p.outer.size == 0) return outer;
         index_t const pitch = pitch_of(p, row), small = outer > 1 ? 1 : row_bytes / pitch;
-        index_t const some = std::max(small, std::min(c.mask_groups, 16 * scratch_bytes / pitch));
+        index_t const some = std::max(small, std::min(c.mask_groups, together_bytes / pitch));
         return std::clamp((some + outer - 1) / outer * outer, outer, p.outer.at[p.outer.size - 1].extent);
     }
 

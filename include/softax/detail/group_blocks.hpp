@@ -2,8 +2,10 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Bytes of scratch for a block of groups, about half of an L2 cache, and of what is worked on in a first-level one.
+/// Bytes of scratch for a block of groups, about half of an L2 cache, of what is worked on in a first-level one, and of what is worked
+/// on together anyhow, which a third-level one keeps.
 inline constexpr index_t scratch_bytes = index_t{1} << 18, row_bytes = index_t{1} << 15;
+inline constexpr index_t together_bytes = 16 * scratch_bytes;
 
 /// So many groups along both axes; how far the first lies from that of the partition, and its number, inner ones counted first; its
 /// places along both axes, and along the others counted through.

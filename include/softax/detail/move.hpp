@@ -117,7 +117,9 @@ private:
             index_t const spare = n == lanes ? 0 : (lanes - n + std::min(n, step) - 1) / std::min(n, step);
             Mask const own = which;
             bool same[lanes] = {};
-            if constexpr (is_masked) std::copy_n(&own.where(0, 0), own.column() == 0 ? 1 : n, same);
+            if constexpr (is_masked) {
+                if (own.row() == 0) std::copy_n(&own.where(0, 0), own.column() == 0 ? 1 : n, same);
+            }
             index_t i = 0;
             for (; i + spare < row.extent; ++i) {
                 prefetch(x + i * row.x + next);

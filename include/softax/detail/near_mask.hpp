@@ -19,10 +19,10 @@ public:
             (is_kept ? lying_.outer : lying_.reduce).push_back({a.extent, a.x, a.y, a.x});
             axes_.push_back({a.extent, 0, a.x, a.where});
         }
-        take_inner(lying_);
         index_t run = 1, k = axes_.size - 1;
         for (; k >= 0 && axes_.at[k].y == run; --k) run *= axes_.at[k].extent;
         is_fit_ = k < 0;
+        if (is_fit_) take_inner(lying_);
     }
 
     bool is_fit() const noexcept { return is_fit_; }

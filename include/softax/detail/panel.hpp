@@ -44,7 +44,7 @@ public:
         panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
         mask<T> const folded = folded_mask(which);
         constexpr bool is_converted = !std::same_as<E, T>, can_mask = can_mask_as_read<Form, E>;
-        constexpr bool may_keep = !can_mask || sizeof(P) < 64;
+        constexpr bool may_keep = may_keep_masked<Form, E>;
         // What is converted is multiplied on its way, as masked elements are.
         T const factor = is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor;
         scale_ = scaling<T>::of(asked);

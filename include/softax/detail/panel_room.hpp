@@ -39,13 +39,13 @@ public:
         return is_half_type<In> || (is_masked && Form == form::logsumexp && !masks_as_read());
     }
 
-    /// Whether elements are masked in both passes over them, rather than kept between. 1,000 rows of 64 columns take 1.15 times an
-    /// unmasked call rather than 1.28 with AVX-512; with AVX2 1.25 rather than 1.20, of logsumexp 1.17 rather than 1.13. What no cache
-    /// keeps is better written once: of (100,300,100) over axis 1 1.36 rather than 1.5 (AVX2, AMD Zen 4).
+    /// Whether elements are masked in both passes over them, rather than kept between. 1,000 rows of 64 columns take 1.25 times an unmasked
+    /// call then rather than 1.20, of logsumexp 1.17 rather than 1.13. What no cache keeps is better written once: of (100,300,100) over
+    /// axis 1 1.36 rather than 1.5 (AVX2, AMD Zen 4).
     bool masks_as_read() const noexcept {
         constexpr index_t large = index_t{1} << 23, page = 4096;
+        if (!may_keep_masked<Form, In>) return true;
         if (!can_mask_as_read<Form, In>) return false;
-        if (sizeof(packet<T>) == 64) return true;
         if (Form == form::logsumexp) return !is_enough();
         // Rows whole pages apart have pushed each other out by the second pass.
         bool const are_apart = p_.reduce.size > 0 && p_.reduce.at[0].x * bytes % page == 0;

@@ -93,7 +93,7 @@ private:
     void narrow(partition const& p) noexcept {
         constexpr index_t width = strip<T>::width, enough = 32;
         bool const are_rows = p.inner.extent == 1;
-        index_t const least = are_rows ? std::min(16 * scratch_bytes / p.count, enough) : 1;
+        index_t const least = are_rows ? std::min(together_bytes / p.count, enough) : 1;
         index_t const fitting = std::max({(are_rows ? 4 : 1) * row_bytes / p.count, least, index_t{1}});
         index_t const some = fitting > width ? fitting / width * width : fitting;
         if (are_rows && outer_block > fitting) outer_block = some;
@@ -117,7 +117,7 @@ private:
         return std::min(p.inner.extent, (each + width - 1) / width * width);
     }
 
-    /// Rows that are moved are worked on while they are in a cache, a first-level one.
+    /// Rows that are moved are worked on while they are in a cache that keeps so many bytes, of a first-level one if it is not said.
     template <class T>
     static index_t few_of(index_t count, index_t some, index_t bytes = row_bytes) noexcept {
         return std::clamp(bytes / static_cast<index_t>(sizeof(T)) / count, index_t{1}, some);
@@ -183,7 +183,7 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
     }
     // What need only be converted, or taken together from pieces, to be folded stays as it lies: (1000,2,8,4) over {0,2} takes .43 of the
     // time that columns of several such blocks take (AVX-512).
-    bool const is_in_cache = p.count * p.inner.extent <= 16 * scratch_bytes / static_cast<index_t>(sizeof(T));
+    bool const is_in_cache = p.count * p.inner.extent <= together_bytes / static_cast<index_t>(sizeof(T));
     bool const is_converted = p.inner.extent > 1 && fit.is_foldable() && (p.inner.extent < line || is_in_cache);
     if (!is_short && !is_small && !is_wide_integer<In> && is_converted) return {panel, scratch, 1, p.inner.extent};
     // A group of integers by itself where each has an extra logit of its own.
