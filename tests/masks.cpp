@@ -511,6 +511,27 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
     }
 }
 
+// The bug: rows that are moved first, and whose exponentials are computed twice, were NaN where the mask leaves out, if they were elsewhere
+// or nothing was left.
+TEST_CASE("the longest rows, moved", "[masks]") {
+    if (is_slow_build) return;
+    index_list const shape = {1024, 4096};
+    array<float> a(shape, 1.0f);
+    array<bool> where(shape, true);
+    for (index_t i = 0; i < where.size(); i += 2) where.data()[i] = false;
+    auto const left_out = [](auto const& y, bool const* mask) {
+        return std::all_of(y.begin(), y.end(), [&](float r) { return *mask++ || r == 0; });
+    };
+    auto const turned = view<bool const>(where).transpose();
+    array<bool> const copy(turned);
+    a(3, 5) = std::numeric_limits<float>::quiet_NaN();
+    auto const y = softax::softmax(view<float const>(a).transpose(), softax::all_axes, {.where = turned});
+    CHECK(left_out(y, copy.data()));
+    CHECK(std::isnan(y(7, 0)));
+    std::fill_n(where.data(), where.size(), false);
+    CHECK(left_out(softax::softmax(array<std::int32_t>(shape, 1), softax::all_axes, {.where = where}), where.data()));
+}
+
 // The bytes of few rows come in turn in the other memory, alone or some at a time, the last packet of which overlaps the one before.
 TEST_CASE("a mask of which few rows are columns", "[masks]") {
     std::mt19937 random(17);

@@ -47,7 +47,11 @@ private:
                 return kernel.has_nan();
             }
         }
-        if (row_twice<Form, E>::kernel(x, y, {count_, groups, true, true}, asked, call_, which)) return false;
+        using twice = row_twice<Form, E>;
+        extents const size = {count_, groups, true, true};
+        if constexpr (twice::exists) {
+            if (twice::takes(y, size, call_)) return twice::kernel(x, y, size, asked, which);
+        }
         row<Form, E> kernel(count_, asked, which);
         if (plan_.waiting > 0) kernel.wait_in(scratch_.data() + scratch_.size() - plan_.waiting, plan_.waiting);
         if (plan_.is_streamed) kernel.stream();

@@ -102,8 +102,10 @@ private:
         } else {
             auto result = outcome<Form, T>::of(terms(), asked_);
             if constexpr (twice::exists) {
-                if (computes_twice())
-                    return twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
+                if (computes_twice()) {
+                    twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
+                    return end_streaming();
+                }
             }
             T const* const x = Form == form::softmax ? r_.y : elements();
             T* const y = r_.y;

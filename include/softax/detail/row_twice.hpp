@@ -22,20 +22,26 @@ public:
         return n % P::lanes == 0 && reinterpret_cast<std::uintptr_t>(y) % sizeof(P) == 0;
     }
 
-    /// Rows as row::kernel(), if they are for this one; whether they are.
-    static bool kernel(lattice<E const> const& x, lattice<E> const& y, extents const& size, request<T> const& asked,
-                       call const& c, mask<T> const& which) noexcept {
-        bool const takes_all = takes(y.data, size.n, size.groups, c) && y.column % P::lanes == 0;
-        if constexpr (exists) {
-            for (index_t j = 0; j < size.groups && takes_all; ++j) {
-                which ? run(&x(0, j), &y(0, j), size.n, asked, which.from(j))
-                      : run(&x(0, j), &y(0, j), size.n, asked, everything<T>());
-            }
-        }
-        return takes_all;
+    static bool takes(lattice<E> const& y, extents const& size, call const& c) noexcept {
+        return takes(y.data, size.n, size.groups, c) && y.column % P::lanes == 0;
     }
 
-    /// y[0, n) from x[0, n), a part of a row of that pivot and outcome.
+    /// Rows as row::kernel(); whether some row was NaN, and its elements that the mask leaves out are too.
+    static bool kernel(lattice<E const> const& x, lattice<E> const& y, extents const& size, request<T> const& asked,
+                       mask<T> const& which) noexcept {
+        bool has_nan = false;
+        for (index_t j = 0; j < size.groups; ++j) {
+            if (which) {
+                run(&x(0, j), &y(0, j), size.n, asked, which.from(j));
+            } else {
+                has_nan |= run(&x(0, j), &y(0, j), size.n, asked, everything<T>());
+            }
+        }
+        end_streaming();
+        return has_nan;
+    }
+
+    /// y[0, n) from x[0, n), a part of a row of that pivot and outcome, past the caches.
     template <class Mask = everything<T>>
     static void write(T const* x, T* y, index_t n, T m, outcome<Form, T> const& result, request<T> const& asked,
                       Mask const& which = {}) noexcept {
@@ -44,9 +50,12 @@ public:
     }
 
 private:
-    static void run(T const* x, T* y, index_t n, request<T> const& asked, everything<T> const& all) noexcept {
+    /// Whether the row is NaN.
+    static bool run(T const* x, T* y, index_t n, request<T> const& asked, everything<T> const& all) noexcept {
         T const m = asked.pivot_of(take_row_max(y, x, n, mask<T>(), nullptr, asked.is_scaled(), scaling<T>::of(asked)));
-        write(x, y, n, m, outcome_of(x, n, m, asked, all), asked, all);
+        auto const result = outcome_of(x, n, m, asked, all);
+        write(x, y, n, m, result, asked, all);
+        return result.is_nan_everywhere();
     }
 
     static void run(T const* x, T* y, index_t n, request<T> const& asked, mask<T> const& which) noexcept {
@@ -94,7 +103,6 @@ private:
             P const own = scale.template factored<Way>(which(P::load(x + i), i, 0, P::lanes));
             store_past_caches(y + i, result(reduced_exp<T>::template of<Way>(own, at, scale).value()));
         }
-        end_streaming();
     }
 };
 
