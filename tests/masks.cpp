@@ -511,6 +511,42 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
     }
 }
 
+// What a mask says of one long group is read where it lies in long runs, a chunk where two meet moved, and moved a piece at a time where
+// runs are short, as a whole where its neighbours are far apart. The bug: three threads took as long as one.
+TEMPLATE_TEST_CASE("a long row whose mask lies otherwise", "[masks]", float, double) {
+    using T = TestType;
+    struct lie {
+        index_list shape, mask, axes;
+    };
+    std::vector<lie> lies = {{{60, 1200}, {1200}, {0, 1}},
+                             {{60, 1200}, {60, 1}, {0, 1}},
+                             {{60, 1200}, {1, 1}, {0, 1}},
+                             {{2200, 30}, {30}, {0, 1}},
+                             {{2, 30, 2, 1100}, {2, 30, 1, 1100}, {1, 2, 3}},
+                             {{2, 30, 2200}, {30, 1}, {1, 2}}};
+    if (is_slow_build) {
+        lies.resize(2);
+    } else if (sizeof(T) == 4) {
+        lies.push_back({{1100, 3904}, {3904}, {0, 1}});  // exponentials are computed twice
+    }
+    std::mt19937 random(19);
+    for (auto const& [shape, mask, axes] : lies) {
+        auto a = elements<T>(1, softax::detail::size_of(shape), random, 0).reshaped(shape);
+        for (double const lowest : {0.0, -inf, std::numeric_limits<double>::quiet_NaN()}) {
+            if (lowest == -inf) std::fill_n(a.data(), a.size(), static_cast<T>(-inf));
+            if (lowest != lowest) a.data()[a.size() / 2] = static_cast<T>(lowest);
+            for (int const one_in : {1, 3, 0}) {
+                array<bool> small(mask, true);
+                for (bool& b : small) b = one_in > 0 && random() % one_in == 0;
+                array<bool> const copy(view<bool const>(small).broadcast_to(shape));
+                array<bool> const turned(view<bool const>(copy).transpose());
+                require_same_as_copy<T>(a, small, axes);
+                require_same_as_copy<T>(a, view<bool const>(turned).transpose(), axes);
+            }
+        }
+    }
+}
+
 // The bug: rows that are moved first, and whose exponentials are computed twice, were NaN where the mask leaves out, if they were elsewhere
 // or nothing was left.
 TEST_CASE("the longest rows, moved", "[masks]") {

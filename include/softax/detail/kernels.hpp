@@ -53,7 +53,8 @@ struct memories {
     bool const* where;
 };
 
-/// What threads share while they work on one row: its maxima by segment, its sums by chunk.
+/// What threads share while they work on one row: its maxima by segment, its sums by chunk; what its mask says, if that is moved as a
+/// whole.
 template <class T>
 struct long_row {
     struct sums_of_chunk {
@@ -63,13 +64,24 @@ struct long_row {
     T const* x;
     T* y;
     bool const* where;
+    walked_axes axes;  // of the row, apart where they are in its mask
     index_t n, segment;
     call said;
     std::vector<T> maxima;
     std::vector<sums_of_chunk> sums;
+    buffer<bool> answers;
 };
 
-enum class row_step { maximum, sums, results };
+enum class row_step { mask, maximum, sums, results };
+
+/// Elements of a row of which what a mask says is moved at once, in a first-level cache; whole chunks.
+inline constexpr index_t mask_piece = index_t{1} << 14;
+
+/// Whether what it says of a row lies in runs of many chunks.
+inline bool lies_in_runs(walked_axes const& row) noexcept {
+    walked_axis const& last = row.at[row.size - 1];
+    return last.where == 1 && last.extent >= 1024;
+}
 
 /// The part-th of some parts of the work.
 struct share {
@@ -133,43 +145,69 @@ void apply_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
     run_row_step<Form>(shared, step, part);
 }
 
-/// The groups of a partition one after another, each on all threads of a team.
+/// Whether what a mask says of a row is moved as a whole: neighbours in the mask are so far apart that no piece holds enough of them.
+inline bool moves_whole_mask(walked_axes const& row) noexcept {
+    constexpr index_t enough = 64;
+    index_t inside = 1;
+    for (index_t k = row.size - 1; k > 0; --k) {
+        inside *= row.at[k].extent;
+        walked_axis const& a = row.at[k - 1];
+        if (a.where == 1 && inside * std::min(a.extent, enough) > mask_piece) return true;
+    }
+    return false;
+}
+
+/// The groups of a partition one after another, each on all threads of a team, or on the calling one.
 template <form Form, class T>
-void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team& on) {
-    index_t const parts = on.threads(), per_part = (p.count + parts - 1) / parts;
-    long_row<T> shared = {m.x, m.y, m.where, p.count, (per_part + chunk - 1) / chunk * chunk, c, {}, {}};
+void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team* on) {
+    index_t const parts = on == nullptr ? 1 : on->threads(), per_part = (p.count + parts - 1) / parts;
+    index_t const segment = (per_part + chunk - 1) / chunk * chunk;
+    bool const is_moved = c.is_masked && moves_whole_mask(p.reduce);
+    long_row<T> shared = {m.x, m.y, m.where, {}, p.count, segment, c, {}, {}, buffer<bool>(is_moved ? p.count : 0)};
     shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
+    auto const run = [&](row_step step) {
+        auto const work = [&](index_t part) { apply_row_step<Form>(shared, step, part); };
+        on == nullptr ? work(0) : on->run(parts, work);
+    };
     for_each_place(p.outer, [&](walked_axis const& at) {
         shared.x = m.x + at.x;
         shared.y = m.y + at.y;
+        shared.axes = p.reduce;
         if (m.where != nullptr) shared.where = m.where + at.where;
-        shared.maxima.assign(static_cast<std::size_t>(parts), -std::numeric_limits<T>::infinity());
-        for (row_step const step : {row_step::maximum, row_step::sums, row_step::results}) {
-            on.run(parts, [&](index_t part) { apply_row_step<Form>(shared, step, part); });
+        if (is_moved) {
+            run(row_step::mask);
+            shared.where = shared.answers.data();
+            shared.axes = {};
+            shared.axes.push_back({p.count, 1, 1, 1});
         }
+        shared.maxima.assign(static_cast<std::size_t>(parts), -std::numeric_limits<T>::infinity());
+        for (row_step const step : {row_step::maximum, row_step::sums, row_step::results}) run(step);
     });
 }
 
-/// Whether rows are too few and too long for each to have a thread of its own.
+/// Whether rows are too few and too long for each to have a thread of its own. One whose mask lies in runs goes this way on one
+/// thread too, since it need not be moved: (200,1200) under (1,1200) takes .91 of the time.
 template <form Form>
-bool is_shared(partition const& p, call const& c, team const& on) noexcept {
-    bool const is_row = p.reduce.size == 1 && p.inner.extent == 1 && p.reduce.at[0].x == 1;
-    bool const is_run = Form == form::logsumexp || (is_row && p.reduce.at[0].y == 1);
-    bool const is_fit = !c.is_masked || (is_row && p.reduce.at[0].where == 1);
-    return is_row && is_run && is_fit && p.count >= index_t{1} << 16 && p.outer.count() < on.threads();
+bool are_long_rows(partition const& p, call const& c, index_t threads) noexcept {
+    constexpr index_t least = index_t{1} << 16;
+    if (p.count < least || p.inner.extent > 1) return false;
+    bool const stays = c.is_masked && p.reduce.size > 1 && lies_in_runs(p.reduce);
+    if (p.outer.count() >= std::max(threads, index_t{stays ? 2 : 1})) return false;
+    walked_axes const row = p.reduce.bare();
+    return row.size == 1 && row.at[0].x == 1 && (Form == form::logsumexp || row.at[0].y == 1);
 }
 
 /// All groups, on the threads of a team if there is one and enough to do.
 template <form Form, class In, class Out>
 void apply_groups(memories<In, Out> const& m, partition const& p, call const& c, team* on) {
+    if constexpr (std::same_as<In, Out> && std::floating_point<In>) {
+        if (are_long_rows<Form>(p, c, on == nullptr ? 1 : on->threads())) return apply_long_rows<Form>(m, p, c, on);
+    }
     // Below, waking a thread costs more than it brings.
     constexpr index_t enough = index_t{1} << 15;
     index_t const size = p.count * p.outer.count() * p.inner.extent;
     index_t const parts = on == nullptr ? 1 : std::min(4 * on->threads(), size / enough);
     if (parts <= 1 || on->threads() == 1) return apply_share<Form>(m, p, c, {});
-    if constexpr (std::same_as<In, Out> && std::floating_point<In>) {
-        if (is_shared<Form>(p, c, *on)) return apply_long_rows<Form>(m, p, c, *on);
-    }
     on->run(parts, [&](index_t part) { apply_share<Form>(m, p, c, {part, parts}); });
 }
 

@@ -4,6 +4,49 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
+/// What a mask says of a row, a piece at a time: where it lies, in runs, or moved.
+class row_mask {
+public:
+    row_mask(bool const* where, walked_axes const& axes) noexcept
+        : where_(where), axes_(axes), has_runs_(lies_in_runs(axes)) {}
+
+    /// visit(first, n, answers) for elements [first, end) in pieces; or in such of whole chunks.
+    template <class Visit>
+    void for_each_piece(index_t first, index_t end, bool are_chunks, Visit const& visit) noexcept {
+        if (where_ == nullptr) return visit(first, end - first, nullptr);
+        index_t const run = axes_.at[axes_.size - 1].extent;
+        for (index_t n; first < end; first += n) {
+            // As far as a run goes, or the last whole chunk in it.
+            n = std::min(end - first, run - first % run);
+            if (are_chunks && n < end - first) n = n / chunk * chunk;
+            walked_axis at = {0, 0, 0, 0};
+            bool const lies_there = has_runs_ && n > 0;
+            if (lies_there) {
+                step_along(at, axes_.at, axes_.at + axes_.size, first);
+            } else {
+                n = std::min(end - first, has_runs_ ? chunk : mask_piece);
+                move_to(moved_, first, n);
+            }
+            visit(first, n, lies_there ? where_ + at.where : moved_);
+        }
+    }
+
+    /// Elements [first, first + n) to where they follow one another.
+    void move_to(bool* to, index_t first, index_t n) const noexcept {
+        auto const move_box = [&](index_t done, walked_axis const& at, walked_axes box) {
+            for (index_t k = 0; k < box.size; ++k) box.at[k].y = box.at[k].x;
+            mask_mover(to + done, where_ + at.where, box);
+        };
+        for_each_box_along(axes_.at, axes_.at + axes_.size, first, n, move_box);
+    }
+
+private:
+    bool const* where_;
+    walked_axes axes_;
+    bool has_runs_;
+    bool moved_[mask_piece];
+};
+
 /// One step for one segment of a row; a step begins when the one before has ended for all.
 template <form Form, class T>
 class row_segment {
@@ -15,21 +58,24 @@ public:
         : r_(shared),
           asked_(request<T>::of(shared.said.scale, shared.said.extra)),
           mask_(mask<T>::of({shared.where, 1, 0}, shared.where != nullptr ? std::exchange(asked_.factor, T(1)) : T(1))),
+          answers_(shared.where, shared.axes),
           part_(part),
           first_(std::min(shared.n, part * shared.segment)),
           end_(std::min(shared.n, first_ + shared.segment)) {}
 
     void operator()(row_step step) noexcept {
         if (first_ == end_) return;
-        bool const is_left_out = step != row_step::maximum && is_empty_row(mask_, m(), asked_);
+        bool const is_left_out = step > row_step::maximum && is_empty_row(mask_, m(), asked_);
         if (is_left_out && step == row_step::results) write_left_out();
         if (is_left_out) return;
         switch (step) {
+            case row_step::mask:
+                return answers_.move_to(r_.answers.data() + first_, first_, end_ - first_);
             case row_step::maximum:
                 return find_maximum();
             case row_step::sums:
-                if constexpr (Form == form::logsumexp) {
-                    if (mask_) return add<beside::own_masked>();
+                if constexpr (can_mask_as_read) {
+                    if (masks_as_read()) return add<beside::own_masked>();
                 }
                 return add<beside::nothing>();
             case row_step::results:
@@ -38,30 +84,47 @@ public:
     }
 
 private:
+    static constexpr bool can_mask_as_read = Form == form::logsumexp || twice::exists;
+
     T m() const noexcept { return asked_.pivot_of(*std::max_element(r_.maxima.begin(), r_.maxima.end())); }
 
-    /// Whether exponentials are computed twice rather than kept; those of masked elements are kept.
-    bool computes_twice() const noexcept { return !mask_ && twice::takes(r_.y, r_.n, 1, r_.said); }
+    /// Whether exponentials are computed twice rather than kept.
+    bool computes_twice() const noexcept { return twice::takes(r_.y, r_.n, 1, r_.said); }
 
-    /// Elements as the later steps take them: masked ones wait where the results will be, if there is a place for all.
-    T const* elements() const noexcept { return mask_ && Form != form::logsumexp ? r_.y : r_.x; }
+    /// Whether masked elements are masked wherever they are read; others wait where the results will be.
+    bool masks_as_read() const noexcept { return mask_ && (Form == form::logsumexp || computes_twice()); }
+
+    /// Elements as the later steps take them.
+    T const* elements() const noexcept { return mask_ && !masks_as_read() ? r_.y : r_.x; }
+
+    template <class Visit>
+    void for_each_piece(Visit const& visit, bool are_chunks = false) noexcept {
+        answers_.for_each_piece(first_, end_, are_chunks, visit);
+    }
 
     /// A segment other than the first may end with less than a packet; the row before it makes up for that.
     void find_maximum() noexcept {
-        bool const* const where = mask_ ? r_.where + first_ : nullptr;
-        index_t const n = end_ - first_;
-        T& m = r_.maxima[static_cast<std::size_t>(part_)];
-        if (Form == form::logsumexp && mask_) {
-            m = masked_max(r_.x + first_, n, mask_, where);
-        } else {
-            m = take_row_max(r_.y + first_, r_.x + first_, n, mask_, where, asked_.is_scaled(), scaling<T>::of(asked_));
-        }
+        T most = -std::numeric_limits<T>::infinity();
+        for_each_piece([&](index_t i, index_t n, bool const* where) {
+            T const own = masks_as_read() ? masked_max(r_.x + i, n, mask_, where, {run_ahead, 0, run_ahead})
+                                          : take_row_max(r_.y + i, r_.x + i, n, mask_, where, asked_.is_scaled(),
+                                                         scaling<T>::of(asked_));
+            most = std::max(most, own);
+        });
+        r_.maxima[static_cast<std::size_t>(part_)] = most;
     }
 
-    /// Of a row of which the mask leaves nothing, or only -inf.
+    /// Of a row that is NaN, or of which the mask leaves nothing, or only -inf.
     void write_left_out() noexcept {
-        if constexpr (Form != form::logsumexp) return write_nan<Form>(r_.y + first_, r_.where + first_, end_ - first_);
-        if (part_ == 0) *r_.y = log_of_empty_row<T>(r_.where, r_.n);
+        if constexpr (Form != form::logsumexp) {
+            for_each_piece([&](index_t i, index_t n, bool const* where) { write_nan<Form>(r_.y + i, where, n); });
+        } else if (part_ == 0) {
+            bool is_nan = false;
+            answers_.for_each_piece(0, r_.n, false, [&](index_t, index_t n, bool const* where) {
+                is_nan = is_nan || has_left(where, 1, n);
+            });
+            *r_.y = is_nan ? std::numeric_limits<T>::quiet_NaN() : -std::numeric_limits<T>::infinity();
+        }
     }
 
     template <beside Beside>
@@ -72,15 +135,19 @@ private:
     template <way Way, beside Beside>
     void add() noexcept {
         T const largest = m();
-        rows_beside<Form, T> others = {};
         bool const is_twice = computes_twice();
+        rows_beside<Form, T> others = {};
+        others.which = mask_, others.is_long = is_twice;
         alignas(64) T e[chunk];
-        for (index_t i = first_; i < end_; i += chunk) {
-            if constexpr (Beside == beside::own_masked) others.which = mask_.shifted(i);
-            row_sums<Form, Way, Beside, T> sums(largest, asked_, others);
-            sums.add(elements() + i, is_twice ? e : r_.y + i, 0, std::min(chunk, end_ - i));
-            r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
-        }
+        auto const add_piece = [&](index_t first, index_t n, [[maybe_unused]] bool const* where) {
+            for (index_t i = first; i < first + n; i += chunk) {
+                if constexpr (Beside == beside::own_masked) others.which.where.data = where + (i - first);
+                row_sums<Form, Way, Beside, T> sums(largest, asked_, others);
+                sums.add(elements() + i, is_twice ? e : r_.y + i, 0, std::min(chunk, end_ - i));
+                r_.sums[static_cast<std::size_t>(i / chunk)] = {sums.sum.hi, sums.sum.lo, sums.count};
+            }
+        };
+        Beside == beside::own_masked ? for_each_piece(add_piece, true) : add_piece(first_, end_ - first_, nullptr);
     }
 
     /// Every segment adds the chunks up for itself, which takes no step more.
@@ -100,26 +167,35 @@ private:
         if constexpr (Form == form::logsumexp) {
             if (part_ == 0) *r_.y = log_sum_of(terms(), asked_);
         } else {
-            auto result = outcome<Form, T>::of(terms(), asked_);
+            auto const result = outcome<Form, T>::of(terms(), asked_);
+            if (mask_ && result.is_nan_everywhere()) return write_left_out();
             if constexpr (twice::exists) {
-                if (computes_twice()) {
-                    twice::write(r_.x + first_, r_.y + first_, end_ - first_, m(), result, asked_);
-                    return end_streaming();
-                }
+                if (computes_twice()) return write_twice(result);
             }
             T const* const x = Form == form::softmax ? r_.y : elements();
             T* const y = r_.y;
-            if (mask_ && result.is_nan_everywhere())
-                result = masked_nan<Form>(y + first_, r_.where + first_, end_ - first_, asked_);
             index_t i = first_;
             for (; i + P::lanes <= end_; i += P::lanes) result(P::load(x + i)).store(y + i);
             if (i < end_) result(P::load(x + i, end_ - i, x[i])).store(y + i, end_ - i);
         }
     }
 
+    void write_twice(outcome<Form, T> const& result) noexcept {
+        auto which = mask_;
+        for_each_piece(
+            [&](index_t i, index_t n, bool const* where) {
+                which.where.data = where;
+                mask_ ? twice::write(r_.x + i, r_.y + i, n, m(), result, asked_, which)
+                      : twice::write(r_.x + i, r_.y + i, n, m(), result, asked_);
+            },
+            true);
+        end_streaming();
+    }
+
     long_row<T>& r_;
     request<T> asked_;
     mask<T> mask_;
+    row_mask answers_;
     index_t part_, first_, end_;
 };
 

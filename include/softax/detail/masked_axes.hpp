@@ -9,6 +9,38 @@
 
 namespace softax::detail {
 
+/// n steps on along axes [begin, end) as if they were one.
+inline void step_along(walked_axis& offset, walked_axis const* begin, walked_axis const* end, index_t n) noexcept {
+    while (end-- > begin) {
+        index_t const rest = end == begin ? n : n % end->extent;
+        offset.y += rest * end->y, offset.where += rest * end->where;
+        n /= end->extent;
+    }
+}
+
+/// visit(done, offset, axes) for steps [first, first + n) along axes [begin, end) as if they were one: boxes, in order; done steps
+/// come before, and x of the axes counts steps.
+template <class Visit>
+void for_each_box_along(walked_axis const* begin, walked_axis const* end, index_t first, index_t n,
+                        Visit const& visit) {
+    for (index_t i = first; i < first + n;) {
+        // As many whole axes as begin and end here, and some steps along the one before.
+        walked_axis const* a = end - 1;
+        index_t whole = 1, left = first + n - i;
+        for (; a > begin && i % (whole * a->extent) == 0 && left >= whole * a->extent; --a) whole *= a->extent;
+        index_t const at = a == begin ? i / whole : i / whole % a->extent;
+        index_t const some = std::min(a->extent - at, left / whole);
+        walked_axes axes;
+        axes.push_back({some, whole, a->y, a->where});
+        for (index_t inside = whole; ++a < end;)
+            inside /= a->extent, axes.push_back({a->extent, inside, a->y, a->where});
+        walked_axis offset = {0, 0, 0, 0};
+        step_along(offset, begin, end, i);
+        visit(i - first, offset, axes);
+        i += some * whole;
+    }
+}
+
 class masked_axes {
 public:
     /// Of a partition that outlives them.
@@ -62,15 +94,14 @@ private:
         return offset;
     }
 
-    /// visit(done, offset, axes) for pieces of n groups along the last outer axis, or the inner one, from the first on: boxes, in
-    /// order; done groups come before, and x of the axes counts groups.
+    /// visit(done, offset, axes) for boxes of n groups along the last outer axis, or the inner one, from the first on.
     template <class Visit>
-    void for_each_outer_piece(index_t first, index_t n, Visit&& visit) const {
+    void for_each_outer_piece(index_t first, index_t n, Visit const& visit) const {
         if (bare_.outer.size == 0) return visit(index_t{0}, walked_axis{0, 0, 0, 0}, walked_axes());
         for_each_piece(place_of(bare_.outer.size - 1), first, n, visit);
     }
     template <class Visit>
-    void for_each_inner_piece(index_t first, index_t n, Visit&& visit) const {
+    void for_each_inner_piece(index_t first, index_t n, Visit const& visit) const {
         if (bare_.inner_place < 0) return visit(index_t{0}, walked_axis{0, 0, 0, 0}, walked_axes());
         for_each_piece(bare_.inner_place, first, n, visit);
     }
@@ -82,37 +113,12 @@ private:
 
     /// n groups on along a kept axis.
     void step(walked_axis& offset, index_t place, index_t n) const noexcept {
-        for (index_t k = begin_[place + 1] - 1; k >= begin_[place]; --k) {
-            walked_axis const& a = kept_.at[k];
-            index_t const rest = k == begin_[place] ? n : n % a.extent;
-            offset.y += rest * a.y, offset.where += rest * a.where;
-            n /= a.extent;
-        }
+        step_along(offset, kept_.at + begin_[place], kept_.at + begin_[place + 1], n);
     }
 
     template <class Visit>
-    void for_each_piece(index_t place, index_t first, index_t n, Visit& visit) const {
-        for (index_t i = first; i < first + n;) {
-            // As many whole axes as begin and end here, and some steps along the one before.
-            index_t k = begin_[place + 1] - 1, whole = 1, left = first + n - i;
-            for (; k > begin_[place] && i % (whole * kept_.at[k].extent) == 0 && left >= whole * kept_.at[k].extent;
-                 --k)
-                whole *= kept_.at[k].extent;
-            index_t const extent = kept_.at[k].extent, at = k == begin_[place] ? i / whole : i / whole % extent;
-            index_t const some = std::min(extent - at, left / whole);
-            walked_axes axes;
-            index_t inside = whole;
-            axes.push_back(of(k, some, inside));
-            while (++k < begin_[place + 1])
-                inside /= kept_.at[k].extent, axes.push_back(of(k, kept_.at[k].extent, inside));
-            walked_axis offset = {0, 0, 0, 0};
-            step(offset, place, i);
-            visit(i - first, offset, axes);
-            i += some * whole;
-        }
-    }
-    walked_axis of(index_t k, index_t extent, index_t groups) const noexcept {
-        return {extent, groups, kept_.at[k].y, kept_.at[k].where};
+    void for_each_piece(index_t place, index_t first, index_t n, Visit const& visit) const {
+        for_each_box_along(kept_.at + begin_[place], kept_.at + begin_[place + 1], first, n, visit);
     }
 
     walked_axes kept_;
