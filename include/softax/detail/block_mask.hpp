@@ -10,15 +10,17 @@ class block_mask {
     static constexpr index_t long_run = 16;
 
 public:
+    /// Of groups side by side at most so many are moved at once, if these are more than a cache line of elements.
+    static constexpr index_t most_bytes = index_t{1} << 26;
+
     /// Whether elements lie in runs, or side by side, and what the mask says of them does not, or keeps axes apart. Short rows are
     /// masked all in one, floating ones if they are of fewer than eight: 1,000 of three under one mask take 1.15 times the unmasked call
     /// rather than 1.54 (AVX-512).
     template <class In>
     static bool is_needed(partition const& p) noexcept {
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<In>)), longest = index_t{1} << 16;
-        constexpr index_t most = index_t{1} << 24, few = 8;
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<In>)), few = 8;
         bool const is_row = p.inner.extent == 1;
-        bool const fits_room = is_row || p.count <= longest || p.count * p.outer.count() * p.inner.extent <= most;
+        bool const fits_room = is_row || p.count * std::min(p.inner.extent, line) <= most_bytes;
         if (is_split<compute_type<In>>(p)) return fits_room;
         if (are_pieces_of_runs(p)) return fits_room && breaks_runs(p);
         if (p.reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);

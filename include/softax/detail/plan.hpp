@@ -97,9 +97,11 @@ private:
         index_t const fitting = std::max({(are_rows ? 4 : 1) * row_bytes / p.count, least, index_t{1}});
         index_t const some = fitting > width ? fitting / width * width : fitting;
         if (are_rows && outer_block > fitting) outer_block = some;
+        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+        if (!are_rows)
+            inner_block = std::min(inner_block, std::max(block_mask::most_bytes / p.count / line, index_t{1}) * line);
         if (which != kernel::strip) return;
         // Halves fill packets in the last block too.
-        constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
         index_t columns = std::min(std::max(some, width), p.inner.extent);
         while (columns > width && p.inner.extent % columns > 0 && p.inner.extent % columns < line) columns -= width;
         inner_block = std::min(inner_block, columns);
