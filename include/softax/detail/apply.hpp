@@ -38,14 +38,15 @@ public:
         scale_ = static_cast<double>(asked.factor) * static_cast<double>(asked.mantissa);
         extra_ = asked.extra;
         if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked.factor, T(1));
-        if (moved_mask_) moved_mask_->move_to(kernel_.answers(), call_, plan_.outer_block, plan_.inner_block);
+        index_t const blocks = blocks_.count();
+        first_ = blocks * s.part / s.parts, end_ = blocks * (s.part + 1) / s.parts;
+        if (moved_mask_ && first_ < end_)
+            moved_mask_->move_to(kernel_.answers(), call_, plan_.outer_block, plan_.inner_block, blocks_[end_ - 1]);
     }
 
     /// A share of the blocks.
-    void operator()(memories<In, Out> const& m, share const& s) {
-        index_t const blocks = blocks_.count();
-        index_t const first = blocks * s.part / s.parts, end = blocks * (s.part + 1) / s.parts;
-        for (index_t b = first; b < end; ++b) {
+    void operator()(memories<In, Out> const& m) {
+        for (index_t b = first_; b < end_; ++b) {
             group_block const at = blocks_[b];
             bool const* where = nullptr;
             if (call_.is_masked) where = moved_mask_ ? (*moved_mask_)(m.where, at) : m.where + at.offset.where;
@@ -53,7 +54,7 @@ public:
             if (Form != form::logsumexp && call_.is_filled) fill(m, at);
         }
         // A packet of results is not read before those that were written one by one are in cache.
-        for (index_t b = first; b < end && Form == form::logsumexp && call_.is_filled; ++b) fill(m, blocks_[b]);
+        for (index_t b = first_; b < end_ && Form == form::logsumexp && call_.is_filled; ++b) fill(m, blocks_[b]);
     }
 
 private:
@@ -167,6 +168,7 @@ private:
     double scale_, extra_;  // rounded to the type of the kernels
     plan plan_;
     group_blocks blocks_;
+    index_t first_, end_;  // blocks of the share
     chosen_kernel<Form, T> kernel_;
     wide_integers<In, T> integers_;
 };
@@ -189,10 +191,10 @@ void run_groups(memories<In, Out> const& m, partition const& p, call const& c, s
     if (own.is_mask_moved || (own.is_filled && p.count > 1)) {
         if (near_mask near(p); near.is_fit()) {
             own.is_masked = true, own.is_mask_moved = own.is_filled = false;
-            return work(near.lying(), own, s)({m.x, m.y, near.moved(m.where)}, s);
+            return work(near.lying(), own, s)({m.x, m.y, near.moved(m.where)});
         }
     }
-    work(p, own, s)(m, s);
+    work(p, own, s)(m);
 }
 
 SOFTAX_KERNELS_END

@@ -107,12 +107,13 @@ public:
         }
     }
 
-    /// For such blocks, into room().
-    void move_to(bool* answers, call const& c, index_t outer, index_t inner) noexcept {
+    /// For such blocks, into room(); none after the last.
+    void move_to(bool* answers, call const& c, index_t outer, index_t inner, group_block const& last) noexcept {
         row_ = row_of(lying_, c, inner);
         rows_ = rows_of(lying_, c, outer, row_);
         lie(row_, rows_);
         answers_ = answers;
+        last_rest_ = last.rest, last_end_ = last.outer_place + last.outer;
     }
 
     /// What the mask says of a block.
@@ -133,7 +134,7 @@ private:
     void move(bool const* where, group_block const& first) noexcept {
         index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
         outer_ = first.outer_place, inner_ = first.inner_place, rest_ = first.rest;
-        outer_end_ = std::min(outer_ + rows_, last);
+        outer_end_ = std::min(outer_ + rows_, rest_ == last_rest_ ? last_end_ : last);
         group_block all = first;
         all.outer = outer_end_ - outer_, all.inner = std::min(row_, lying_.inner.extent - inner_);
         axes_.for_each_box(all, [&](masked_axes::box const& part) {
@@ -230,6 +231,7 @@ private:
     partition& lying_;
     index_t row_ = 1, rows_ = 1, pitch_ = 0;
     index_t outer_ = 0, outer_end_ = 0, inner_ = 0, rest_ = 0;  // groups of which it has been moved
+    index_t last_rest_ = 0, last_end_ = 0;                      // where it need not be moved any more
     bool* answers_ = nullptr;
 };
 
