@@ -9,7 +9,8 @@ class gradient_blocks {
     using T = typename gradient::T;
 
 public:
-    gradient_blocks(gradient const& c, gradient_plan const& p)
+    /// Of whole runs, or of a part of one.
+    gradient_blocks(gradient const& c, gradient_plan const& p, run_segment<T> const* segment = nullptr)
         : c_(c),
           p_(p),
           blocks_(p_.groups, p.outer_block, p.inner_block),
@@ -17,21 +18,26 @@ public:
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
-          where_(c.where && !p.is_mask_fit() ? p.block_groups() * p.groups.count : 0) {}
+          where_(moves_mask() && segment == nullptr ? p.block_groups() * p.groups.count : 0),
+          segment_(segment) {}
 
     void operator()(index_t first, index_t last) {
         for (index_t b = first; b < last; ++b) run(blocks_[b]);
     }
 
-    /// A part of a run; see gradient_plan::has_long_runs.
-    void operator()(run_segment<T> const& s) {
-        segment_ = &s;
-        run_direct(blocks_[s.run]);
+    /// The part; see gradient_plan::has_long_runs.
+    void operator()() {
+        run_segment<T> const& s = *segment_;
+        group_block const b = blocks_[s.run];
+        if (s.step != run_step::mask) return run_direct(b);
+        row_mask(c_.where + b.offset.where, p_.masked).move_to(s.answers + s.first, s.first, s.end - s.first);
     }
 
 private:
+    bool moves_mask() const noexcept { return c_.where != nullptr && !p_.is_mask_fit(); }
+
     void run(group_block const& b) {
-        if (c_.where && !p_.is_mask_fit()) mask_mover(where_.data(), c_.where + b.offset.where, packed(b));
+        if (moves_mask()) mask_mover(where_.data(), c_.where + b.offset.where, packed(b, p_.masked));
         p_.is_staged ? run_staged(b) : run_direct(b);
     }
 
@@ -46,7 +52,7 @@ private:
     }
 
     void run_staged(group_block const& b) {
-        walked_axes const axes = packed(b);
+        walked_axes const axes = packed(b, p_.groups.reduce);
         mover<T, Y>(y_.data(), c_.y + b.offset.x, axes);
         if constexpr (has_sum(Rule)) mover<T, G>(g_.data(), c_.g + b.offset.x, axes);
         kernel(tile_of<T, T, T>(y_.data(), g_.data(), out_.data(), b));
@@ -63,8 +69,9 @@ private:
         index_t const ahead = c_.where || is_far ? ahead_of(p_.size) : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
         T* const sums = c_.sums ? c_.sums + b.first : nullptr;
-        gradient_tile<A, B, C, T> tile = {y,   g,      out, where_.data(), sums, n,          groups,
-                                          row, column, row, column,        row,  neighbours, ahead};
+        bool const* const where = segment_ ? segment_->answers : where_.data();
+        gradient_tile<A, B, C, T> tile = {y,   g,      out, where,  sums, n,          groups,
+                                          row, column, row, column, row,  neighbours, ahead};
         if (c_.where && p_.is_mask_fit()) {
             walked_axis const group = p_.is_row ? p_.last_outer() : p_.groups.inner;
             tile.where = c_.where + b.offset.where;
@@ -74,14 +81,14 @@ private:
     }
 
     /// The axes of a block from the arrays to a scratch, in which groups that are runs come one after another, others side by
-    /// side.
-    walked_axes packed(group_block const& b) const noexcept {
+    /// side; the reduced ones in the arrays, or in the mask.
+    walked_axes packed(group_block const& b, walked_axes const& reduce) const noexcept {
         walked_axes axes;
         walked_axis outer = p_.last_outer(), inner = p_.groups.inner;
         outer.extent = b.outer, inner.extent = b.inner;
         index_t step = b.groups() * p_.groups.count;
         if (p_.is_row) push(axes, outer, step), push(axes, inner, step);
-        for (index_t k = 0; k < p_.groups.reduce.size; ++k) push(axes, p_.groups.reduce.at[k], step);
+        for (index_t k = 0; k < reduce.size; ++k) push(axes, reduce.at[k], step);
         if (p_.is_turned) std::swap(outer, inner);
         if (!p_.is_row) push(axes, outer, step), push(axes, inner, step);
         return axes;
@@ -116,7 +123,7 @@ private:
     derivative<Rule, T> formula_;
     buffer<T> y_, g_, out_;
     buffer<bool> where_;
-    run_segment<T> const* segment_ = nullptr;
+    run_segment<T> const* segment_;
 };
 
 /// Blocks [first, last) of a call: the door to this instruction set.
@@ -131,7 +138,7 @@ template <rule Rule, class Y, class G, class Out>
 void run_gradient_segment(gradient_call<Y, G, Out> const& c, gradient_plan const& p,
                           run_segment<compute_type<Y>> const& s) {
     door const held;
-    gradient_blocks<Rule, Y, G, Out>{c, p}(s);
+    gradient_blocks<Rule, Y, G, Out>{c, p, &s}();
 }
 
 SOFTAX_KERNELS_END

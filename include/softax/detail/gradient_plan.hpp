@@ -80,12 +80,16 @@ inline constexpr index_t gradient_short = 2 * gradient_lanes<T>;
 /// columns, which they do not follow at all: log_softmax_vjp of (4096,1024) over axis 0 takes .65 of the time (AVX-512); 0 if not.
 constexpr index_t ahead_of(index_t size) noexcept { return size >= index_t{1} << 21 ? 1024 : 0; }
 
-/// Elements [first, end) of run number run, which threads share: whole chunks of it, whose sums come first and results second.
+/// What is done of a run that threads share: what its mask says is moved, if it does not lie so; chunks are added up; results written.
+enum class run_step { mask, sums, results };
+
+/// Elements [first, end) of run number run: whole chunks of it.
 template <class T>
 struct run_segment {
     index_t run, first, end;
+    run_step step;
     T* chunk_sums;  // of all chunks of the run
-    bool are_added = false;
+    bool* answers;  // to where what the mask says of it is moved, or null
 };
 
 /// How many groups of n elements are worked on side by side.
@@ -95,7 +99,8 @@ constexpr index_t gradient_width(index_t n) noexcept {
 }
 
 struct gradient_plan {
-    partition groups;
+    partition groups;    // its reduced axes are those without the mask, if that keeps some apart
+    walked_axes masked;  // the reduced axes with the mask
     index_t size = 0;
     bool is_row = false;     // groups are runs of memory, one after another; else they lie side by side
     bool is_staged = false;  // brought to a scratch first
@@ -115,15 +120,14 @@ struct gradient_plan {
 
     /// Whether kernels may read the mask where it lies: what it says of a packet in one run, and of the groups of a block too.
     bool is_mask_fit() const noexcept {
-        if (groups.reduce.size != 1) return false;
+        if (groups.reduce.size != 1 || masked.size != 1) return false;
         if (is_row) return groups.reduce.at[0].where == 1 && groups.inner.extent == 1;
         return groups.inner.where == 1 && outer_block == 1;
     }
 
     /// Whether groups are runs so few and long that threads share each; a block is one of them then.
-    bool has_long_runs(index_t threads, bool is_masked) const noexcept {
-        bool const is_direct = is_row && !is_staged && (!is_masked || is_mask_fit());
-        return is_direct && groups.count >= index_t{1} << 16 && blocks() < threads;
+    bool has_long_runs(index_t threads) const noexcept {
+        return is_row && !is_staged && groups.count >= index_t{1} << 16 && blocks() < threads;
     }
 
     /// The plan for a non-empty row-major shape; reduced holds ascending axes, where the strides of a mask or null.
@@ -134,6 +138,8 @@ struct gradient_plan {
         index_list const strides = row_major_strides(shape);
         gradient_plan p;
         p.groups = partition_of(shape, reduced, {strides, strides, where});
+        p.masked = p.groups.reduce;
+        if (p.masked.are_split_by_mask()) p.groups.reduce = p.masked.bare();
         p.size = size_of(shape);
         index_t const n = p.groups.count, inner = p.groups.inner.extent, last = p.last_outer().extent;
         index_t const fitting = std::max(block / n, line), width = gradient_width<T>(n);

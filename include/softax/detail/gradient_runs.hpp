@@ -40,11 +40,11 @@ public:
         constexpr index_t step = gradient_chunk<T>;
         elements const e = elements_;
         if constexpr (has_sum(Rule)) {
-            for (index_t c = s.first; c < s.end && !s.are_added; c += step) {
+            for (index_t c = s.first; c < s.end && s.step == run_step::sums; c += step) {
                 s.chunk_sums[c / step] = chunk_sum(e, c, c, std::min(s.end - c, step));
             }
         }
-        if (!s.are_added) return;
+        if (s.step == run_step::sums) return;
         T sum = T(0);
         if constexpr (!has_sum(Rule)) {
             sum = t_.sums[0];

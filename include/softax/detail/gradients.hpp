@@ -142,12 +142,15 @@ void apply_long_runs(gradient_call<Y, G, Out> const& c, gradient_plan const& p, 
     index_t const n = p.groups.count, chunks = (n + step - 1) / step, parts = on.threads(),
                   each = (chunks + parts - 1) / parts * step;
     std::vector<T> sums(static_cast<std::size_t>(has_sum(Rule) ? chunks : 0));
+    bool const is_moved = c.where != nullptr && !p.is_mask_fit();
+    buffer<bool> answers(is_moved ? n : 0);
     for (index_t run = 0; run < p.blocks(); ++run) {
-        for (bool const are_added : {false, true}) {
-            if (!are_added && !has_sum(Rule)) continue;
+        for (run_step const now : {run_step::mask, run_step::sums, run_step::results}) {
+            if ((now == run_step::mask && !is_moved) || (now == run_step::sums && !has_sum(Rule))) continue;
             on.run(parts, [&](index_t part) {
                 index_t const first = std::min(n, part * each), end = std::min(n, first + each);
-                if (first < end) apply_segment<Rule>(c, p, run_segment<T>{run, first, end, sums.data(), are_added});
+                if (first < end)
+                    apply_segment<Rule>(c, p, run_segment<T>{run, first, end, now, sums.data(), answers.data()});
             });
         }
     }
@@ -187,7 +190,7 @@ void apply_rule(gradient_call<Y, G, Out> c, index_list const& shape, index_list 
     bool const is_apart = !converts && out != c.y && out != c.g;
     c.where = mask ? mask->data() : nullptr;
     auto const p = gradient_plan::of<T>(shape, reduced, mask ? &mask->strides() : nullptr, is_apart);
-    if (on != nullptr && on->threads() > 1 && p.has_long_runs(on->threads(), c.where != nullptr)) {
+    if (on != nullptr && on->threads() > 1 && p.has_long_runs(on->threads())) {
         return apply_long_runs<Rule>(c, p, *on);
     }
     in_parts(p.blocks(), p.size, on,
