@@ -83,14 +83,20 @@ template <class X, class Y, class In, class Out>
 class group_walk {
 public:
     group_walk(group_axes const& axes, In const* x, Out* y, bool const* where)
-        : reduced_(axes.reduced), outer_(axes.kept), x_(x), y_(y), where_(where), count_(axes.reduced.count()) {
+        : reduced_(axes.reduced.are_split_by_mask() ? axes.reduced.bare() : axes.reduced),
+          masked_(axes.reduced),
+          outer_(axes.kept),
+          x_(x),
+          y_(y),
+          where_(where),
+          count_(axes.reduced.count()) {
         // The last kept axis is walked in blocks of groups, those left of it one by one.
         last_ = outer_.take(outer_.size - 1);
         walked_axis const& run = reduced_.at[0];
         bool const is_run = reduced_.size == 1;
         has_x_ = std::same_as<In, X> && is_run && run.x == 1;
         has_y_ = std::same_as<Out, Y> && is_run && run.y == 1 && y != nullptr;
-        has_where_ = where == nullptr || (is_run && run.where == 1);
+        has_where_ = where == nullptr || (masked_.size == 1 && masked_.at[0].where == 1);
         bool const is_direct = has_x_ && has_where_ && (has_y_ || y == nullptr);
         index_t const at_once = is_direct ? piece_size / std::max(count_, index_t{1}) : groups_at_once;
         block_ = std::max(std::min(last_.extent, at_once), index_t{1});
@@ -118,8 +124,9 @@ public:
         }
         for (index_t v = first; v < end; ++v) {
             place const at = place_of(v);
-            auto const xs = brought(x.data(), x_, &walked_axis::x, at);
-            auto const wheres = where_ ? brought(where.data(), where_, &walked_axis::where, at) : rows<bool const>{};
+            auto const xs = brought(x.data(), x_, reduced_, &walked_axis::x, at);
+            auto const wheres =
+                where_ ? brought(where.data(), where_, masked_, &walked_axis::where, at) : rows<bool const>{};
             if constexpr (std::same_as<Out, Y>) {
                 if (has_y_) room = {y_ + at.offset.y + at.first, last_.y};
             }
@@ -169,13 +176,14 @@ private:
 
     /// The pieces in place if there is no scratch, else there.
     template <class T, class From>
-    rows<T const> brought(T* scratch, From const* from, index_t walked_axis::*stride, place const& p) const {
+    rows<T const> brought(T* scratch, From const* from, walked_axes const& reduced, index_t walked_axis::*stride,
+                          place const& p) const {
         from += p.offset.*stride;
         if constexpr (std::same_as<T, From>) {
             if (scratch == nullptr) return {from + p.first, last_.*stride};
         }
-        index_t const column = reduced_.at[reduced_.size - 1].*stride;
-        for_each_run(reduced_, p.first, p.n, [&](walked_axis const& run, index_t i, index_t n) {
+        index_t const column = reduced.at[reduced.size - 1].*stride;
+        for_each_run(reduced, p.first, p.n, [&](walked_axis const& run, index_t i, index_t n) {
             copy_block(scratch + i, pitch_, 1, from + run.*stride, last_.*stride, column, p.groups, n);
         });
         return {scratch, pitch_};
@@ -188,7 +196,7 @@ private:
         });
     }
 
-    walked_axes reduced_, outer_;
+    walked_axes reduced_, masked_, outer_;  // the reduced axes without a mask that keeps them apart, and with it
     walked_axis last_ = {1, 0, 0, 0};
     In const* x_;
     Out* y_;

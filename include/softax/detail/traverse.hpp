@@ -3,6 +3,9 @@
 // Everything else in the library works on row-major memory; what is not row-major passes through here once.
 #pragma once
 
+#include <algorithm>
+#include <concepts>
+
 #include "../layout.hpp"
 
 namespace softax::detail {
@@ -65,8 +68,18 @@ void copy_block(To* to, index_t to_row, index_t to_column, From const* from, ind
                 index_t rows, index_t columns) {
     if (to_column == 1 && from_column == 1) {
         for (index_t i = 0; i < rows; ++i) {
-            for (index_t j = 0; j < columns; ++j) to[i * to_row + j] = static_cast<To>(from[i * from_row + j]);
+            To* const row = to + i * to_row;
+            From const* const x = from + i * from_row;
+            if constexpr (std::same_as<To, From>) {
+                std::copy_n(x, columns, row);
+            } else {
+                for (index_t j = 0; j < columns; ++j) row[j] = static_cast<To>(x[j]);
+            }
         }
+        return;
+    }
+    if (to_column == 1 && from_column == 0) {
+        for (index_t i = 0; i < rows; ++i) std::fill_n(to + i * to_row, columns, static_cast<To>(from[i * from_row]));
         return;
     }
     constexpr index_t tile = 32;
