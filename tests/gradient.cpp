@@ -409,6 +409,22 @@ TEMPLATE_TEST_CASE("threads that share a run change no bit", "[gradient][stream]
     }
 }
 
+// The bug: one column that was left over was written as a run.
+TEMPLATE_TEST_CASE("columns that are one more than blocks of them", "[gradient]", float, half) {
+    using T = TestType;
+    for (index_t const columns : {33, 65, 97}) {
+        auto const a = random_array<T>({5000, columns}, 1);
+        auto const g = random_array<T>({columns}, 2);
+        array<T> const turned(view<T const>(a).transpose());
+        auto const expected = softax::logsumexp_vjp(turned, g, 1);
+        auto const apart = softax::logsumexp_vjp(a, g, 0);
+        CHECK(array<T>(view<T const>(apart).transpose()) == expected);
+        auto in_place = a;
+        softax::logsumexp_vjp_into(in_place, in_place, g, 0);
+        CHECK(array<T>(view<T const>(in_place).transpose()) == expected);
+    }
+}
+
 TEST_CASE("a stream or a device stands where options do", "[gradient][stream]") {
     softax::stream const s(softax::device::cpu, 3);
     auto const a = random_array<float>({30, 50}, 1), g = random_array<float>({30, 50}, 2), y = softax::softmax(a, -1);

@@ -57,6 +57,7 @@ public:
             axis_ = last, extent_ = shape[last];
             rest_ /= extent_, kept_ = 1;
             step_ = std::clamp(wanted / 2 / rest_ / 32 * 32, index_t{32}, extent_);
+            while (extent_ % step_ == 1) step_ += 32;  // a column by itself would be a run
         }
         if (leading == 0) return;
         while (true) {
