@@ -37,7 +37,6 @@
 //   detail/row          the kernel for neighbours along the reduction
 //   detail/row_twice    for a row that caches do not keep
 //   detail/row_block    the same for several short ones at once
-//   detail/long_row     one row on several threads
 //   detail/panel_bits   what a mask says of a panel, a bit each
 //   detail/panel_sources  the rows of a panel as its passes read them
 //   detail/panel_maxima the first pass over a panel
@@ -57,6 +56,7 @@
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/mask_mover   what masks say, moved to where it is wanted
+//   detail/long_row     one row on several threads
 //   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/fitness      whether a kernel takes what lies there
