@@ -525,7 +525,7 @@ TEMPLATE_TEST_CASE("a long row whose mask lies otherwise", "[masks]", float, dou
                              {{2, 30, 2, 1100}, {2, 30, 1, 1100}, {1, 2, 3}},
                              {{2, 30, 2200}, {30, 1}, {1, 2}}};
     if (is_slow_build) {
-        lies.resize(2);
+        lies.resize(1);
     } else if (sizeof(T) == 4) {
         lies.push_back({{1100, 3904}, {3904}, {0, 1}});  // exponentials are computed twice
     }
@@ -535,7 +535,8 @@ TEMPLATE_TEST_CASE("a long row whose mask lies otherwise", "[masks]", float, dou
         for (double const lowest : {0.0, -inf, std::numeric_limits<double>::quiet_NaN()}) {
             if (lowest == -inf) std::fill_n(a.data(), a.size(), static_cast<T>(-inf));
             if (lowest != lowest) a.data()[a.size() / 2] = static_cast<T>(lowest);
-            for (int const one_in : {1, 3, 0}) {
+            for (int const one_in : {3, 0, 1}) {
+                if (is_slow_build && one_in == 1) continue;
                 array<bool> small(mask, true);
                 for (bool& b : small) b = one_in > 0 && random() % one_in == 0;
                 array<bool> const copy(view<bool const>(small).broadcast_to(shape));

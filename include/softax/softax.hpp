@@ -56,6 +56,7 @@
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
 //   detail/mask_mover   what masks say, moved to where it is wanted
+//   detail/row_mask     of a long row, a piece at a time
 //   detail/long_row     one row on several threads
 //   detail/left_out     results of what a mask leaves out
 //   detail/integers     wide ones, less their maximum before they are rounded

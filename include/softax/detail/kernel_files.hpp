@@ -37,6 +37,7 @@
 #include "move_squares.hpp"
 #include "move.hpp"
 #include "mask_mover.hpp"
+#include "row_mask.hpp"
 #include "long_row.hpp"
 #include "left_out.hpp"
 #include "integers.hpp"

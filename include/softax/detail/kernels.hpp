@@ -186,7 +186,7 @@ void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c,
 }
 
 /// Whether rows are too few and too long for each to have a thread of its own. One whose mask lies in runs goes this way on one
-/// thread too, since it need not be moved: (200,1200) under (1,1200) takes .91 of the time.
+/// thread too, since it need not be moved.
 template <form Form>
 bool are_long_rows(partition const& p, call const& c, index_t threads) noexcept {
     constexpr index_t least = index_t{1} << 16;
