@@ -18,7 +18,7 @@ public:
           y_(p.is_staged ? p.block_groups() * p.groups.count : 0),
           g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
-          where_(moves_mask() && segment == nullptr ? p.block_groups() * p.groups.count : 0),
+          where_(p.moves_mask(c.where) && segment == nullptr ? p.block_groups() * p.groups.count : 0),
           segment_(segment) {}
 
     void operator()(index_t first, index_t last) {
@@ -34,10 +34,8 @@ public:
     }
 
 private:
-    bool moves_mask() const noexcept { return c_.where != nullptr && !p_.is_mask_fit(); }
-
     void run(group_block const& b) {
-        if (moves_mask()) mask_mover(where_.data(), c_.where + b.offset.where, packed(b, p_.masked));
+        if (p_.moves_mask(c_.where)) mask_mover(where_.data(), c_.where + b.offset.where, packed(b, p_.masked));
         p_.is_staged ? run_staged(b) : run_direct(b);
     }
 

@@ -125,6 +125,9 @@ struct gradient_plan {
         return groups.inner.where == 1 && outer_block == 1;
     }
 
+    /// Whether what that mask says, if there is one, is moved to where they do.
+    bool moves_mask(bool const* where) const noexcept { return where != nullptr && !is_mask_fit(); }
+
     /// Whether groups are runs so few and long that threads share each; a block is one of them then.
     bool has_long_runs(index_t threads) const noexcept {
         return is_row && !is_staged && groups.count >= index_t{1} << 16 && blocks() < threads;

@@ -143,7 +143,7 @@ void apply_long_runs(gradient_call<Y, G, Out> const& c, gradient_plan const& p, 
     index_t const n = p.groups.count, chunks = (n + step - 1) / step, parts = on.threads(),
                   each = (chunks + parts - 1) / parts * step;
     std::vector<T> sums(static_cast<std::size_t>(has_sum(Rule) ? chunks : 0));
-    bool const is_moved = c.where != nullptr && !p.is_mask_fit();
+    bool const is_moved = p.moves_mask(c.where);
     buffer<bool> answers(is_moved ? n : 0);
     for (index_t run = 0; run < p.blocks(); ++run) {
         for (run_step const now : {run_step::mask, run_step::sums, run_step::results}) {

@@ -138,12 +138,13 @@ private:
     }
 
     void write_twice(outcome<Form, T> const& result) noexcept {
+        T const largest = m();
         auto which = mask_;
         for_each_piece(
             [&](index_t i, index_t n, bool const* where) {
                 which.where.data = where;
-                mask_ ? twice::write(r_.x + i, r_.y + i, n, m(), result, asked_, which)
-                      : twice::write(r_.x + i, r_.y + i, n, m(), result, asked_);
+                mask_ ? twice::write(r_.x + i, r_.y + i, n, largest, result, asked_, which)
+                      : twice::write(r_.x + i, r_.y + i, n, largest, result, asked_);
             },
             true);
         end_streaming();
