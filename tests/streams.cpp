@@ -133,6 +133,37 @@ TEMPLATE_TEST_CASE("the same bits with options", "[streams][options]", float, so
     }
 }
 
+// Columns that are one panel are shared by their rows, in whole chunks: a sum must not depend on where a segment begins, nor may a mask
+// be read from there that has been moved; what is NaN in one segment is so in all.
+TEMPLATE_TEST_CASE("a panel that threads share", "[streams][masks]", float, double, softax::half, softax::bfloat16) {
+    struct panel_case {
+        index_list shape;
+        softax::axes over;
+        index_list mask;
+    };
+    std::vector<panel_case> const all = {
+        {{1500, 64}, 0, {1500, 64}}, {{5000, 17}, 0, {5000, 1}},         {{2, 1300, 70}, 1, {70}},
+        {{2050, 33}, 0, {33}},       {{40, 50, 260}, {0, 1}, {50, 260}}, {{40, 50, 40}, {0, 1}, {40, 1, 40}},
+        {{23000, 3}, 0, {23000, 3}}, {{1100, 261}, 0, {1100, 261}},      {{2, 9000, 8}, 1, {2, 1, 8}}};
+    unsigned seed = 300;
+    for (auto const& [shape, over, mask] : all) {
+        auto a = drawn<TestType>(shape, ++seed);
+        auto const where = drawn<bool>(mask, seed);
+        require_same_everywhere<TestType>(view(a), over, {});
+        require_same_everywhere<TestType>(view(a), over, {.scale = 0.7, .where = view(where)});
+        // One column NaN, one of -inf, one of which the mask leaves nothing.
+        index_t const columns = shape.back();
+        auto const some = drawn<bool>(shape, seed);
+        auto left = some;
+        for (index_t i = 0; i < a.size(); i += columns) {
+            a.data()[i + columns - 1] = TestType(-std::numeric_limits<float>::infinity());
+            left.data()[i + columns / 2] = false;
+        }
+        a.data()[a.size() - columns] = TestType(std::numeric_limits<float>::quiet_NaN());
+        require_same_everywhere<TestType>(view(a), over, {.where = view(left)});
+    }
+}
+
 TEST_CASE("the same bits from strided memory", "[streams]") {
     auto const a = drawn<float>({301, 502}, 200);
     view<float const> const v(a);

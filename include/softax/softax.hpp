@@ -59,6 +59,7 @@
 //   detail/row_mask     of a long row, a piece at a time
 //   detail/long_row     one row on several threads
 //   detail/left_out     results of what a mask leaves out
+//   detail/long_panel   one panel on several threads
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/group_blocks groups, some at a time
@@ -71,6 +72,7 @@
 //   detail/kernel_files all of these in their order
 //   detail/targets      includes them once for each instruction set
 //   detail/kernels      the kernels, and which instruction set runs
+//   detail/shared_groups  all groups of a call on several threads
 //   detail/gradient_plan      the rules of derivatives, and how their groups are cut
 //   detail/gradient_class_places  where groups of classes lie
 //   detail/gradient_elements  their formulas in packets

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "array.hpp"
-#include "detail/kernels.hpp"
 #include "detail/overlap.hpp"
+#include "detail/shared_groups.hpp"
 #include "options.hpp"
 
 namespace softax {

@@ -40,6 +40,7 @@
 #include "row_mask.hpp"
 #include "long_row.hpp"
 #include "left_out.hpp"
+#include "long_panel.hpp"
 #include "integers.hpp"
 #include "fitness.hpp"
 #include "group_blocks.hpp"

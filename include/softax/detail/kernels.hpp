@@ -53,14 +53,15 @@ struct memories {
     bool const* where;
 };
 
+/// The sum of the exponentials of a chunk, and how many of its elements are the maximum.
+struct sums_of_chunk {
+    double hi, lo, count;
+};
+
 /// What threads share while they work on one row: its maxima by segment, its sums by chunk; what its mask says, if that is moved as a
 /// whole.
 template <class T>
 struct long_row {
-    struct sums_of_chunk {
-        double hi, lo, count;
-    };
-
     T const* x;
     T* y;
     bool const* where;
@@ -72,7 +73,29 @@ struct long_row {
     buffer<bool> answers;
 };
 
-enum class row_step { mask, maximum, sums, results };
+/// The same of a panel, all for each of its columns.
+template <class E>
+struct long_panel {
+    E const* x;
+    E* y;
+    bool const* where;  // where it is read; where it lies,
+    bool const* masked_at;
+    walked_axes masked;          // and the axes of a column, apart there
+    walked_axis element, group;  // along a column, and across
+    index_t columns, segment;
+    call said;
+    bool is_large;
+    std::vector<compute_type<E>> maxima;
+    std::vector<sums_of_chunk> sums;
+    buffer<compute_type<E>> scratch;
+    buffer<bool> answers;
+};
+
+/// Columns of a panel: wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
+template <class T>
+inline constexpr index_t panel_width = 1024 / static_cast<index_t>(sizeof(T));
+
+enum class shared_step { mask, maximum, sums, results };
 
 /// Elements of a row of which what a mask says is moved at once, in a first-level cache; whole chunks.
 inline constexpr index_t mask_piece = index_t{1} << 14;
@@ -134,87 +157,15 @@ void apply_share(memories<In, Out> const& m, partition const& p, call const& c, 
     run_groups<Form>(m, p, c, s);
 }
 
-/// A step for a segment of a row; see row_segment.
-template <form Form, class T>
-void apply_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
+/// A step for a segment of what threads share; see row_segment, panel_segment.
+template <form Form, class Shared>
+void apply_shared_step(Shared& shared, shared_step step, index_t part) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     instruction_set const chosen = chosen_instruction_set();
-    if (chosen == instruction_set::avx512) return avx512::run_row_step<Form>(shared, step, part);
-    if (chosen == instruction_set::avx2) return avx2::run_row_step<Form>(shared, step, part);
+    if (chosen == instruction_set::avx512) return avx512::run_shared_step<Form>(shared, step, part);
+    if (chosen == instruction_set::avx2) return avx2::run_shared_step<Form>(shared, step, part);
 #endif
-    run_row_step<Form>(shared, step, part);
-}
-
-/// Whether what a mask says of a row is moved as a whole: neighbours in the mask are so far apart that no piece holds enough of them.
-inline bool moves_whole_mask(walked_axes const& row) noexcept {
-    constexpr index_t enough = 64;
-    index_t inside = 1;
-    for (index_t k = row.size - 1; k > 0; --k) {
-        inside *= row.at[k].extent;
-        walked_axis const& a = row.at[k - 1];
-        if (a.where == 1 && inside * std::min(a.extent, enough) > mask_piece) return true;
-    }
-    return false;
-}
-
-/// The groups of a partition one after another, each on all threads of a team, or on the calling one.
-template <form Form, class T>
-void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team* on) {
-    index_t const parts = on == nullptr ? 1 : on->threads(), per_part = (p.count + parts - 1) / parts;
-    index_t const segment = (per_part + chunk - 1) / chunk * chunk;
-    bool const is_moved = c.is_masked && moves_whole_mask(p.reduce);
-    long_row<T> shared = {m.x, m.y, m.where, {}, p.count, segment, c, {}, {}, buffer<bool>(is_moved ? p.count : 0)};
-    shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
-    auto const run = [&](row_step step) {
-        auto const work = [&](index_t part) { apply_row_step<Form>(shared, step, part); };
-        on == nullptr ? work(0) : on->run(parts, work);
-    };
-    for_each_place(p.outer, [&](walked_axis const& at) {
-        shared.x = m.x + at.x;
-        shared.y = m.y + at.y;
-        shared.axes = p.reduce;
-        if (m.where != nullptr) shared.where = m.where + at.where;
-        if (is_moved) {
-            run(row_step::mask);
-            shared.where = shared.answers.data();
-            shared.axes = {};
-            shared.axes.push_back({p.count, 1, 1, 1});
-        }
-        shared.maxima.assign(static_cast<std::size_t>(parts), -std::numeric_limits<T>::infinity());
-        for (row_step const step : {row_step::maximum, row_step::sums, row_step::results}) run(step);
-    });
-}
-
-/// Whether rows are too few and too long for each to have a thread of its own. One whose mask lies in runs goes this way on one
-/// thread too, since it need not be moved.
-template <form Form>
-bool are_long_rows(partition const& p, call const& c, index_t threads) noexcept {
-    constexpr index_t least = index_t{1} << 16;
-    if (p.count < least || p.inner.extent > 1) return false;
-    bool const stays = c.is_masked && p.reduce.size > 1 && lies_in_runs(p.reduce);
-    if (p.outer.count() >= std::max(threads, index_t{stays ? 2 : 1})) return false;
-    walked_axes const row = p.reduce.bare();
-    return row.size == 1 && row.at[0].x == 1 && (Form == form::logsumexp || row.at[0].y == 1);
-}
-
-/// All groups, on the threads of a team if there is one and enough to do.
-template <form Form, class In, class Out>
-void apply_groups(memories<In, Out> const& m, partition const& p, call const& c, team* on) {
-    if constexpr (std::same_as<In, Out> && std::floating_point<In>) {
-        if (are_long_rows<Form>(p, c, on == nullptr ? 1 : on->threads())) return apply_long_rows<Form>(m, p, c, on);
-    }
-    // Below, waking a thread costs more than it brings.
-    constexpr index_t enough = index_t{1} << 15;
-    index_t const size = p.count * p.outer.count() * p.inner.extent;
-    index_t most = on == nullptr ? 1 : 4 * on->threads();
-    for (index_t k = 0; k < p.outer.size && c.is_masked; ++k) {
-        // Groups that share cache lines of a mask are not parted: (30,2,65536) over {1,2} takes .7 of the time then.
-        index_t const lines = p.outer.at[k].extent / 64;
-        if (p.outer.at[k].where == 1) most = std::clamp(lines, most / 4, most);
-    }
-    index_t const parts = std::min(most, size / enough);
-    if (parts <= 1 || on->threads() == 1) return apply_share<Form>(m, p, c, {});
-    on->run(parts, [&](index_t part) { apply_share<Form>(m, p, c, {part, parts}); });
+    run_shared_step<Form>(shared, step, part);
 }
 
 }  // namespace SOFTAX_ISA

@@ -20,22 +20,22 @@ public:
           first_(std::min(shared.n, part * shared.segment)),
           end_(std::min(shared.n, first_ + shared.segment)) {}
 
-    void operator()(row_step step) noexcept {
+    void operator()(shared_step step) noexcept {
         if (first_ == end_) return;
-        bool const is_left_out = step > row_step::maximum && is_empty_row(mask_, m(), asked_);
-        if (is_left_out && step == row_step::results) write_left_out();
+        bool const is_left_out = step > shared_step::maximum && is_empty_row(mask_, m(), asked_);
+        if (is_left_out && step == shared_step::results) write_left_out();
         if (is_left_out) return;
         switch (step) {
-            case row_step::mask:
+            case shared_step::mask:
                 return answers_.move_to(r_.answers.data() + first_, first_, end_ - first_);
-            case row_step::maximum:
+            case shared_step::maximum:
                 return find_maximum();
-            case row_step::sums:
+            case shared_step::sums:
                 if constexpr (can_mask_as_read) {
                     if (masks_as_read()) return add<beside::own_masked>();
                 }
                 return add<beside::nothing>();
-            case row_step::results:
+            case shared_step::results:
                 return write();
         }
     }
@@ -159,7 +159,7 @@ private:
 
 /// A step for a segment: the door to this instruction set.
 template <form Form, class T>
-void run_row_step(long_row<T>& shared, row_step step, index_t part) noexcept {
+void run_shared_step(long_row<T>& shared, shared_step step, index_t part) noexcept {
     door const held;
     row_segment<Form, T>{shared, part}(step);
 }

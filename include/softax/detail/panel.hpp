@@ -12,8 +12,7 @@ class panel {
     using P = packet<T>;
 
 public:
-    /// Wide enough that a page is not left after one packet, narrow enough that the sums take half of an L1 cache.
-    static constexpr index_t width = 1024 / static_cast<index_t>(sizeof(T));
+    static constexpr index_t width = panel_width<T>;
 
     /// How many rows that follow one another in memory are one wide row.
     static constexpr index_t fold_of(index_t columns) noexcept {
@@ -26,48 +25,14 @@ public:
     /// softmax or log_softmax of each of the columns of x, n rows, into y; for logsumexp one row of results.
     /// 1 <= columns <= width, n >= short_group; packets of columns of a half type, for which wait_in() was said. y may be x.
     template <form Form, class E>
-    void kernel(rows_at<E const> x, rows_at<E> y, extents const& size, request<T> asked,
+    void kernel(rows_at<E const> const& x, rows_at<E> const& y, extents const& size, request<T> const& asked,
                 mask<T> const& which) noexcept {
-        index_t const columns = size.groups;
-        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) &&
-                               (!which || which.row() == columns || which.row() == 0);
-        n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1, is_streamed_ = size.are_streamed;
-        flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
-        // Caches follow folded rows, which are one run: (100,1000,8) over axis 1 takes .91 of the time under a mask.
-        bool const is_large = size.are_large && (fold_ == 1 || n_ * columns > index_t{1} << 17);
-        if (fold_ > 1) bits_ = nullptr;
-        x.row *= fold_, y.row *= fold_;
-        rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
-        if constexpr (std::same_as<E, T>) e = scratch_.data == nullptr ? y : e;
-        panel_shape const shape = {columns, fold_, flat_};
-        panel_maxima<T, width> maxima(at_.m, n_, shape, is_large);
-        panel_exponentials<T, width> exponentials(at_, sums_, n_, shape, is_large);
-        mask<T> const folded = folded_mask(which);
-        constexpr bool is_converted = !std::same_as<E, T>, can_mask = can_mask_as_read<Form, E>;
-        constexpr bool may_keep = may_keep_masked<Form, E>;
-        // What is converted is multiplied on its way, as masked elements are.
-        T const factor = is_converted && !which ? std::exchange(asked.factor, T(1)) : asked.factor;
-        scale_ = scaling<T>::of(asked);
-        if constexpr (can_mask) {
-            if (which && (is_masked_as_read_ || !may_keep)) {
-                add_masked<Form>(maxima, exponentials, {x, folded}, e, asked);
-                return finish<Form>(x, e, y, asked);
-            }
-        }
-        if (which) {
-            if constexpr (may_keep) maxima.find(moved_source<T, E, mask<T>>{{x, folded}, e});
-        } else if constexpr (is_converted) {
-            maxima.find(moved_source<T, E, multiplied<T>>{{x, {{}, P::set(factor)}}, e});
-        } else {
-            maxima.find(masked_rows<T, T, everything<T>>{x, {}}, scale_);
-        }
-        bool const is_plain = take_pivots(maxima, asked, static_cast<bool>(which));
-        rows_at<T const> from = {e.data, e.row};
-        if constexpr (!is_converted) {
-            if (!which) from = x;
-        }
-        exponentials.template add<Form, everything<T>>({from, {}}, scale_, e, is_plain);
-        finish<Form>(from, e, y, asked);
+        auto const rows = folded<Form>(x, y, size, asked, which);
+        panel_maxima<T, width> maxima(at_.m, n_, shape(), are_large_);
+        find_maxima<Form>(maxima, rows);
+        bool const is_plain = take_pivots(maxima, static_cast<bool>(which));
+        add_exponentials<Form>(rows, n_, is_plain);
+        finish<Form>(rows);
     }
 
     /// Gives a scratch of n rows in which exponentials wait, and what is moved.
@@ -82,7 +47,151 @@ public:
     /// Whether some column was NaN in the last call.
     bool has_nan() const noexcept { return has_nan_; }
 
+protected:
+    /// What passes go over, folded: elements, where they wait or exponentials do, and what a mask says.
+    template <class E>
+    struct passed_rows {
+        rows_at<E const> x;
+        rows_at<E> y;
+        rows_at<T> e;
+        mask<T> which;
+    };
+
+    /// The rows of a call, which is what this panel works on from now on.
+    template <form Form, class E>
+    passed_rows<E> folded(rows_at<E const> x, rows_at<E> y, extents const& size, request<T> const& asked,
+                          mask<T> const& which) noexcept {
+        index_t const columns = size.groups;
+        bool const is_folded = x.row == columns && (y.row == columns || Form == form::logsumexp) &&
+                               (!which || which.row() == columns || which.row() == 0);
+        n_ = size.n, columns_ = columns, fold_ = is_folded ? fold_of(columns) : 1, is_streamed_ = size.are_streamed;
+        flat_ = columns * fold_, padded_ = (flat_ + P::lanes - 1) / P::lanes * P::lanes;
+        // Caches follow folded rows, which are one run: (100,1000,8) over axis 1 takes .91 of the time under a mask.
+        are_large_ = size.are_large && (fold_ == 1 || n_ * columns > index_t{1} << 17);
+        if (fold_ > 1) bits_ = nullptr;
+        asked_ = asked;
+        // What is converted is multiplied on its way, as masked elements are.
+        bool const is_multiplied = !std::same_as<E, T> && !which;
+        own_factor_ = is_multiplied ? std::exchange(asked_.factor, T(1)) : T(1);
+        scale_ = scaling<T>::of(asked_);
+        if (masks_as_read<Form, E>(which)) scale_.factor = which.factor;
+        x.row *= fold_, y.row *= fold_;
+        rows_at<T> e = {scratch_.data, (is_folded ? columns : scratch_.row) * fold_};
+        if constexpr (std::same_as<E, T>) e = scratch_.data == nullptr ? y : e;
+        return {x, y, e, folded_mask(which)};
+    }
+
+    /// The same from some row on, of which whole folded ones come before.
+    template <class E>
+    passed_rows<E> from(passed_rows<E> rows, index_t row) const noexcept {
+        index_t const i = row / fold_;
+        mask<T> const which = rows.which ? rows.which.rows(i, 1) : rows.which;
+        return {rows.x.from(i), rows.y.from(i), rows.e.from(i), which};
+    }
+
+    panel_shape shape() const noexcept { return {columns_, fold_, flat_}; }
+
+    template <form Form, class E>
+    void find_maxima(panel_maxima<T, width>& maxima, passed_rows<E> const& rows) const noexcept {
+        if constexpr (can_mask_as_read<Form, E>) {
+            if (masks_as_read<Form, E>(rows.which)) {
+                masked_rows<T, T, mask<T>> const x = {rows.x, rows.which};
+                if constexpr (keeps_bits<T>) {
+                    if (bits_ != nullptr) return maxima.find(x, scale_, bits());
+                }
+                return maxima.find(x, scale_);
+            }
+        }
+        if (rows.which) {
+            if constexpr (may_keep_masked<Form, E>)
+                maxima.find(moved_source<T, E, mask<T>>{{rows.x, rows.which}, rows.e});
+        } else if constexpr (std::same_as<E, T>) {
+            maxima.find(masked_rows<T, T, everything<T>>{rows.x, {}}, scale_);
+        } else {
+            maxima.find(moved_source<T, E, multiplied<T>>{{rows.x, {{}, P::set(own_factor_)}}, rows.e});
+        }
+    }
+
+    /// The pivots of all columns; whether the way is plain for every one of them.
+    bool take_pivots(panel_maxima<T, width>& maxima, bool is_masked) noexcept {
+        if (is_masked && !asked_.has_extra()) maxima.spare_empty_columns();
+        repeat(at_.m);
+        std::fill(at_.m + flat_, at_.m + padded_, T(0));
+        return at_.take(padded_, asked_);
+    }
+
+    /// The exponentials of n rows, and their sums.
+    template <form Form, class E>
+    void add_exponentials(passed_rows<E> const& rows, index_t n, bool is_plain) noexcept {
+        panel_exponentials<T, width> exponentials(at_, sums_, n, shape(), are_large_);
+        if constexpr (can_mask_as_read<Form, E>) {
+            if (masks_as_read<Form, E>(rows.which)) {
+                if constexpr (keeps_bits<T>) {
+                    if (bits_ != nullptr && is_plain)
+                        return exponentials.template add<Form, panel_bits<T>>({rows.x, bits()}, scale_, rows.e, true);
+                }
+                return exponentials.template add<Form, mask<T>>({rows.x, rows.which}, scale_, rows.e, is_plain);
+            }
+        }
+        exponentials.template add<Form, everything<T>>({kept(rows), {}}, scale_, rows.e, is_plain);
+    }
+
+    /// Sums of exponentials of all rows to results.
+    template <form Form, class E>
+    void finish(passed_rows<E> const& passed) noexcept {
+        if (Form == form::softmax && asked_.has_extra()) add_extras();
+        if (!asked_.has_extra()) {
+            // What a mask leaves nothing of has the logarithm of 0.
+            for (index_t j = 0; j < columns_ && Form == form::logsumexp; ++j)
+                at_.floor[j] = sums_.is_empty(j) ? -std::numeric_limits<T>::infinity() : T(0);
+            sums_.complete(columns_);
+        }
+        P seen = P::set(T(0));  // NaN where a column was
+        if constexpr (Form == form::softmax) {
+            quotients(at_.shift, at_.floor, sums_.sum, columns_);  // in their place
+            for (index_t j = 0; j < columns_; j += P::lanes) seen = seen + P::load(at_.shift + j);
+            repeat(at_.shift);
+            repeat(at_.floor);
+            std::fill(at_.shift + flat_, at_.shift + padded_, T(1));  // by 0 nothing is divided, though nobody sees it
+        } else {
+            for (index_t j = 0; j < columns_; ++j) seen = seen + P::set(at_.magic[j] + static_cast<T>(sums_.sum[j].hi));
+            take_logs<Form>(passed.y.data);
+            repeat(log_);
+            std::fill(log_ + flat_, log_ + padded_, T(0));
+        }
+        has_nan_ = is_nan(sum_lane(seen));
+        if constexpr (Form == form::logsumexp) return;
+        bool const is_log = Form == form::log_softmax;
+        panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
+        index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
+        rows_at<T const> const x = kept(passed);
+        results.write({{x, {}}, scale_}, passed.e, passed.y, {rows, flat_});
+        if (rest > 0) results.write({{x.from(rows), {}}, scale_}, passed.e.from(rows), passed.y.from(rows), {1, rest});
+        if (is_streamed_) end_streaming();
+    }
+
+    request<T> asked_;
+    pivots<T, width> at_;
+    panel_sums<T, width> sums_;
+
 private:
+    /// Whether what a mask leaves is found wherever elements are read.
+    template <form Form, class E>
+    bool masks_as_read(mask<T> const& which) const noexcept {
+        return can_mask_as_read<Form, E> && which && (is_masked_as_read_ || !may_keep_masked<Form, E>);
+    }
+
+    /// Elements where they are found after the first pass: where they wait, if they were masked or converted in it.
+    template <class E>
+    rows_at<T const> kept(passed_rows<E> const& rows) const noexcept {
+        if constexpr (std::same_as<E, T>) {
+            if (!rows.which) return rows.x;
+        }
+        return {rows.e.data, rows.e.row};
+    }
+
+    panel_bits<T> bits() const noexcept { return {bits_, padded_ / P::lanes}; }
+
     /// The same for every lane of a column.
     void repeat(T* of_columns) const noexcept {
         for (index_t have = columns_; have < flat_; have *= 2) std::copy_n(of_columns, have, of_columns + have);
@@ -98,105 +207,42 @@ private:
         return which.with_strides(fold_ * which.row(), which.column());
     }
 
-    /// The pivots of all columns; whether the way is plain for every one of them.
-    bool take_pivots(panel_maxima<T, width>& maxima, request<T> const& asked, bool is_masked) noexcept {
-        if (is_masked && !asked.has_extra()) maxima.spare_empty_columns();
-        repeat(at_.m);
-        std::fill(at_.m + flat_, at_.m + padded_, T(0));
-        return at_.take(padded_, asked);
-    }
-
-    /// Maxima and sums of rows that are masked as they are read.
-    template <form Form>
-    void add_masked(panel_maxima<T, width>& maxima, panel_exponentials<T, width>& exponentials,
-                    masked_rows<T, T, mask<T>> const& x, rows_at<T> e, request<T> const& asked) noexcept {
-        scale_.factor = x.which.factor;
-        if constexpr (keeps_bits<T>) {
-            if (bits_ != nullptr) {
-                panel_bits<T> const bits = {bits_, padded_ / P::lanes};
-                maxima.find(x, scale_, bits);
-                if (!take_pivots(maxima, asked, true)) {
-                    return exponentials.template add<Form, mask<T>>(x, scale_, e, false);
-                }
-                return exponentials.template add<Form, panel_bits<T>>({x.x, bits}, scale_, e, true);
-            }
-        }
-        maxima.find(x, scale_);
-        bool const is_plain = take_pivots(maxima, asked, true);
-        exponentials.template add<Form, mask<T>>(x, scale_, e, is_plain);
-    }
-
     log_terms<T> terms_of(index_t j) const noexcept {
         return {at_.m[j], at_.shift[j], at_.magic[j], sums_.count[j], sums_.sum[j]};
     }
 
     /// For logsumexp the results, else the negative logarithms.
     template <form Form, class E>
-    void take_logs(E* y, request<T> const& asked) noexcept {
+    void take_logs(E* y) noexcept {
         logarithms<T> logs;
         for (index_t j = 0; j < columns_; j += P::lanes) {
             index_t const live = std::min(columns_ - j, P::lanes);
             for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(j + l));
-            logs.take(live, asked);
-            Form == form::logsumexp ? logs.take_sums(log_ + j, asked) : logs.take_negative(log_ + j);
+            logs.take(live, asked_);
+            Form == form::logsumexp ? logs.take_sums(log_ + j, asked_) : logs.take_negative(log_ + j);
             for (index_t l = 0; l < live && Form == form::logsumexp; ++l) {
-                y[j + l] = converted<E>(asked.has_extra() ? log_[j + l] : log_[j + l] + at_.floor[j + l]);
+                y[j + l] = converted<E>(asked_.has_extra() ? log_[j + l] : log_[j + l] + at_.floor[j + l]);
             }
         }
     }
 
-    void add_extras(request<T> const& asked) noexcept {
+    void add_extras() noexcept {
         for (index_t j = 0; j < columns_; ++j) {
             auto terms = terms_of(j);
-            add_extra(terms, asked);
+            add_extra(terms, asked_);
             sums_.sum[j] = terms.others;
         }
-    }
-
-    template <form Form, class E>
-    void finish(rows_at<T const> x, rows_at<T> e, rows_at<E> y, request<T> const& asked) noexcept {
-        if (Form == form::softmax && asked.has_extra()) add_extras(asked);
-        if (!asked.has_extra()) {
-            // What a mask leaves nothing of has the logarithm of 0.
-            for (index_t j = 0; j < columns_ && Form == form::logsumexp; ++j)
-                at_.floor[j] = sums_.is_empty(j) ? -std::numeric_limits<T>::infinity() : T(0);
-            sums_.complete(columns_);
-        }
-        P seen = P::set(T(0));  // NaN where a column was
-        if constexpr (Form == form::softmax) {
-            quotients(at_.shift, at_.floor, sums_.sum, columns_);  // in their place
-            for (index_t j = 0; j < columns_; j += P::lanes) seen = seen + P::load(at_.shift + j);
-            repeat(at_.shift);
-            repeat(at_.floor);
-            std::fill(at_.shift + flat_, at_.shift + padded_, T(1));  // by 0 nothing is divided, though nobody sees it
-        } else {
-            for (index_t j = 0; j < columns_; ++j) seen = seen + P::set(at_.magic[j] + static_cast<T>(sums_.sum[j].hi));
-            take_logs<Form>(y.data, asked);
-            repeat(log_);
-            std::fill(log_ + flat_, log_ + padded_, T(0));
-        }
-        has_nan_ = is_nan(sum_lane(seen));
-        if constexpr (Form == form::logsumexp) return;
-        bool const is_log = Form == form::log_softmax;
-        panel_results<Form, T> const results = {is_log ? at_.m : at_.shift, is_log ? log_ : at_.floor, is_streamed_};
-        index_t const rows = n_ / fold_, rest = n_ % fold_ * columns_;
-        results.write({{x, {}}, scale_}, e, y, {rows, flat_});
-        if (rest > 0) {
-            results.write({{{x[rows], x.row}, {}}, scale_}, {e[rows], e.row}, rows_at<E>{y[rows], y.row}, {1, rest});
-        }
-        if (is_streamed_) end_streaming();
     }
 
     index_t n_ = 0, columns_ = 0;
     index_t fold_ = 1, flat_ = 0, padded_ = 0;  // rows in a folded one; its columns, and these in whole packets
     scaling<T> scale_;
-    bool has_nan_ = false, is_streamed_ = false, is_masked_as_read_ = false;
+    T own_factor_ = 1;  // of elements on their way to where they wait
+    bool has_nan_ = false, is_streamed_ = false, is_masked_as_read_ = false, are_large_ = false;
     rows_at<T> scratch_ = {nullptr, 0};  // none: exponentials wait in the output
     std::uint16_t* bits_ = nullptr;
     bool repeated_[width];
-    pivots<T, width> at_;
     alignas(64) T log_[width];  // its negative
-    panel_sums<T, width> sums_;
 };
 
 SOFTAX_KERNELS_END

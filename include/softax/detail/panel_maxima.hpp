@@ -32,10 +32,7 @@ public:
 
     template <class Source>
     void find(Source const& x) noexcept {
-        // Halves of folded rows are read in whole packets.
-        index_t const run = s_.fold > 1 ? Width : (s_.flat + P::lanes - 1) / P::lanes * P::lanes;
-        fill_run(m_, run, lowest);
-        if constexpr (Source::is_masked) fill_run(nothing_, run, T(1));
+        start<Source::is_masked>();
         index_t const rows = n_ / s_.fold, rest = n_ % s_.fold * s_.columns;
         // Rows a page apart, of elements and of what is kept of them, push each other out of cache if there are many.
         bool const are_several = Source::is_masked || !std::same_as<typename Source::element, T>;
@@ -52,6 +49,31 @@ public:
         }
     }
 
+    /// Begins with no rows.
+    template <bool IsMasked = true>
+    void start() noexcept {
+        // Halves of folded rows are read in whole packets.
+        index_t const run = s_.fold > 1 ? Width : padded(s_.flat);
+        fill_run(m_, run, lowest);
+        if constexpr (IsMasked) fill_run(nothing_, run, T(1));
+    }
+
+    /// Elements of memory in which the maxima of some rows are kept.
+    static constexpr index_t kept_size = 2 * Width;
+
+    void keep_in(T* memory) const noexcept {
+        std::copy_n(m_, padded(s_.columns), memory);
+        std::copy_n(nothing_, padded(s_.columns), memory + Width);
+    }
+
+    /// Takes those kept of other rows for its own.
+    void take(T const* memory) noexcept {
+        for (index_t j = 0; j < s_.columns; j += P::lanes) {
+            max(P::load(m_ + j), P::load(memory + j)).store(m_ + j);
+            (P::load(nothing_ + j) * P::load(memory + Width + j)).store(nothing_ + j);
+        }
+    }
+
     /// Columns of which the mask leaves nothing get 0 for their maximum, so that their results are as good as any.
     void spare_empty_columns() noexcept {
         for (index_t j = 0; j < s_.columns; j += P::lanes) {
@@ -60,6 +82,8 @@ public:
     }
 
 private:
+    static constexpr index_t padded(index_t columns) noexcept { return (columns + P::lanes - 1) / P::lanes * P::lanes; }
+
     template <class Source>
     void find(Source const& x, index_t first, index_t rows, index_t columns) noexcept {
         is_large_ ? find<true>(x, first, rows, columns) : find<false>(x, first, rows, columns);

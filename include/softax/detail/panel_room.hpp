@@ -8,14 +8,14 @@ class panel_room {
     static constexpr index_t bytes = static_cast<index_t>(sizeof(T)), line = 64 / bytes, width = panel<T>::width;
 
 public:
-    /// For a partition that outlives it.
-    explicit panel_room(partition const& p) noexcept : p_(p) {}
+    /// For a partition that outlives it, of which there are so many parts.
+    panel_room(partition const& p, index_t parts) noexcept : p_(p), most_(most_of(parts)) {}
 
-    /// Columns that wait at a time; fewer where even a third-level cache would not keep them.
-    index_t columns() const noexcept {
-        bool const fits = p_.inner.extent <= width || p_.count * width * bytes < 24 * scratch_bytes;
-        return std::min(p_.inner.extent, fits ? width : width / 4);
-    }
+    /// Columns of a panel.
+    index_t most() const noexcept { return most_; }
+
+    /// Columns that wait at a time.
+    index_t columns() const noexcept { return std::min(most_, undivided()); }
 
     /// The same where all panels, the last too, fill packets.
     index_t packed_columns() const noexcept {
@@ -25,13 +25,13 @@ public:
     }
 
     /// Whether what waits is not too much for a third-level cache.
-    bool is_enough() const noexcept { return p_.count * columns() * bytes <= 64 * scratch_bytes; }
+    bool is_enough() const noexcept { return p_.count * undivided() * bytes <= 64 * scratch_bytes; }
 
     /// Whether exponentials wait: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
     /// where rows are folded.
     bool is_used() const noexcept {
-        bool const is_large = p_.inner.extent > width || p_.count * columns() * bytes >= scratch_bytes;
-        return is_large && is_enough() && panel<T>::fold_of(columns()) == 1;
+        bool const is_large = p_.inner.extent > width || p_.count * undivided() * bytes >= scratch_bytes;
+        return is_large && is_enough() && panel<T>::fold_of(undivided()) == 1;
     }
 
     /// Whether elements must, having no place in the results.
@@ -53,7 +53,25 @@ public:
     }
 
 private:
+    /// Columns for one thread; fewer where even a third-level cache would not keep them.
+    index_t undivided() const noexcept {
+        bool const fits = p_.inner.extent <= width || p_.count * width * bytes < 24 * scratch_bytes;
+        return std::min(p_.inner.extent, fits ? width : width / 4);
+    }
+
+    /// Some panels to each part, but for rows that are folded: next to one another they share cache lines, which threads are at at
+    /// different times then. What no cache keeps is read in runs as long as can be.
+    index_t most_of(index_t parts) const noexcept {
+        index_t const some = is_enough() ? 4 : 1, least = 2 * line, groups = p_.outer.count();
+        index_t const most = std::min(p_.inner.extent, width);
+        bool const is_folded = p_.inner.extent <= width && panel<T>::fold_of(p_.inner.extent) > 1;
+        if (parts == 1 || groups >= some * parts || is_folded) return most;
+        index_t const shares = some * parts * line;
+        return std::min(most, std::max((groups * p_.inner.extent + shares - 1) / shares * line, least));
+    }
+
     partition const& p_;
+    index_t most_;
 };
 
 SOFTAX_KERNELS_END

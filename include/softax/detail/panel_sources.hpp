@@ -19,6 +19,7 @@ struct rows_at {
     index_t row;
 
     T* operator[](index_t i) const noexcept { return data + i * row; }
+    rows_at from(index_t i) const noexcept { return {data + i * row, row}; }
 };
 
 /// Where a packet of a row lies, and what a mask says of it.

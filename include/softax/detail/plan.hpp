@@ -57,7 +57,7 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
-        panel_room<Form, In> const room(p);
+        panel_room<Form, In> const room(p, parts);
         if (is_panel && room.must_wait(c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
         bool const are_read = Form == form::log_softmax && !c.is_masked;
@@ -172,16 +172,15 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
-        panel_room<Form, In> const room(p);
+        panel_room<Form, In> const room(p, parts);
         bool const is_kept = room.must_wait(c.is_masked);
-        index_t columns = std::min(p.inner.extent, width);
+        index_t columns = room.most();
         if (is_kept) columns = is_half ? room.packed_columns() : room.columns();
         bool const is_direct =
             fit.panel_input() && (!c.is_masked || fit.panel_mask()) && (!is_kept || room.is_enough());
         bool const is_read = reads || (is_half && fit.fills_packets(columns));
         if (is_read && is_direct && fit.panel_output() && !is_small) return {panel, direct, 1, columns};
-        if (is_moved_through && fit.panel_output() && !is_small)
-            return {panel, output, 1, std::min(p.inner.extent, width)};
+        if (is_moved_through && fit.panel_output() && !is_small) return {panel, output, 1, room.most()};
     }
     // What need only be converted, or taken together from pieces, to be folded stays as it lies: (1000,2,8,4) over {0,2} takes .43 of the
     // time that columns of several such blocks take (AVX-512).
