@@ -390,8 +390,8 @@ TEST_CASE("threads change no bit", "[gradient][stream]") {
     }
 }
 
-// Runs that are fewer than the threads are added up by all of them, chunk by chunk.
-TEMPLATE_TEST_CASE("threads that share a run change no bit", "[gradient][stream]", float, double, half, bfloat16) {
+// Runs that are fewer than the threads are added up by all of them, chunk by chunk; so are columns.
+TEMPLATE_TEST_CASE("threads that share a group change no bit", "[gradient][stream]", float, double, half, bfloat16) {
     using T = TestType;
     constexpr index_t least = index_t{1} << 16;
     for (index_list const& shape : {index_list{least}, index_list{1, least + 1}, index_list{3, 2 * least + 511}}) {
@@ -400,6 +400,16 @@ TEMPLATE_TEST_CASE("threads that share a run change no bit", "[gradient][stream]
         require_same_on_threads<T>(shape, -1, {.scale = 0.3, .where = mask});
         array<bool> const one_answer({1}, true);
         require_same_on_threads<T>(shape, -1, {.where = one_answer});
+    }
+    for (index_list const& shape : {index_list{2500, 64}, index_list{4100, 17}, index_list{2, 1600, 70}}) {
+        index_t const axis = shape.size() - 2;
+        require_same_on_threads<T>(shape, axis, {});
+        auto whole = shape, row = shape, column = shape;
+        row[axis] = 1, column[axis + 1] = 1;
+        for (index_list const& some : {whole, row, column}) {
+            auto const mask = random_mask(some, 3);
+            require_same_on_threads<T>(shape, axis, {.where = mask});
+        }
     }
     require_same_on_threads<T>({300, 500}, softax::all_axes, {});
     // The bug: a mask that keeps the axes of a run apart had it moved, by one thread.

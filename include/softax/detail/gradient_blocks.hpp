@@ -9,7 +9,7 @@ class gradient_blocks {
     using T = typename gradient::T;
 
 public:
-    /// Of whole runs, or of a part of one.
+    /// Of whole groups, or of a part of some.
     gradient_blocks(gradient const& c, gradient_plan const& p, run_segment<T> const* segment = nullptr)
         : c_(c),
           p_(p),
@@ -25,12 +25,14 @@ public:
         for (index_t b = first; b < last; ++b) run(blocks_[b]);
     }
 
-    /// The part; see gradient_plan::has_long_runs.
+    /// The part; see gradient_plan::has_long_groups.
     void operator()() {
         run_segment<T> const& s = *segment_;
-        group_block const b = blocks_[s.run];
+        group_block const b = blocks_[s.block];
         if (s.step != run_step::mask) return run_direct(b);
-        row_mask(c_.where + b.offset.where, p_.masked).move_to(s.answers + s.first, s.first, s.end - s.first);
+        walked_axis const across = p_.groups.inner.of(b.inner);
+        row_mask::move(s.answers + s.first * b.inner, c_.where + b.offset.where, p_.masked, across,
+                       {s.first, s.end - s.first});
     }
 
 private:
@@ -110,9 +112,14 @@ private:
 
     template <weights Weights, class A, class B, class C>
     void kernel(gradient_tile<A, B, C, T> const& tile) noexcept {
-        if (!p_.is_row) return gradient_columns<Rule, Weights, A, B, C>(formula_, tile).kernel();
-        gradient_runs<Rule, Weights, A, B, C> runs(formula_, tile);
-        segment_ ? runs.part(*segment_) : runs.kernel();
+        p_.is_row ? run<gradient_runs<Rule, Weights, A, B, C>>(tile)
+                  : run<gradient_columns<Rule, Weights, A, B, C>>(tile);
+    }
+
+    template <class Kernel, class Tile>
+    void run(Tile const& tile) noexcept {
+        Kernel groups(formula_, tile);
+        segment_ ? groups.part(*segment_) : groups.kernel();
     }
 
     gradient c_;

@@ -25,8 +25,25 @@ public:
             }
             for (index_t p = 0; p < columns && !has_sum(Rule); ++p) sum_[p] = t_.sum(p);
             for (index_t p = 0; p < columns && !has_result(Rule); ++p) t_.sum(j + p) = sum_[p] + T(0);  // never -0
-            if constexpr (has_result(Rule)) finish(j, columns);
+            if constexpr (has_result(Rule)) finish(j, columns, 0, t_.n);
         }
+    }
+
+    /// Some rows of all columns; the sums of a chunk lie side by side.
+    void part(run_segment<T> const& s) noexcept {
+        constexpr index_t step = gradient_chunk<T>, apart = gradient_most_columns;
+        if constexpr (has_sum(Rule)) {
+            for (index_t c = s.first; c < s.end && s.step == run_step::sums; c += step)
+                add_chunk(c, std::min(s.end, c + step), s.chunk_sums + c / step * apart);
+        }
+        if (s.step == run_step::sums) return;
+        if constexpr (has_sum(Rule)) {
+            add_totals([&](index_t c) { return s.chunk_sums + c / step * apart; });
+        } else {
+            for (index_t j = 0; j < t_.groups; ++j) sum_[j] = t_.sum(j);
+        }
+        if constexpr (has_result(Rule)) return finish(0, t_.groups, s.first, s.end);
+        for (index_t j = 0; j < t_.groups && s.first == 0; ++j) t_.sum(j) = sum_[j] + T(0);
     }
 
 private:
@@ -41,13 +58,13 @@ private:
         return std::clamp(most / element, 512 / element, gradient_most_columns);
     }
 
-    /// The results of some columns.
-    void finish(index_t first, index_t columns) noexcept {
+    /// The results of rows [i, end) of some columns.
+    void finish(index_t first, index_t columns, index_t i, index_t end) noexcept {
         elements const e = elements_;
-        index_t const fold = std::min(t_.n, fold_of_results(columns)), flat = fold * columns, rows = t_.n / fold;
+        index_t const fold = std::min(end - i, fold_of_results(columns)), flat = fold * columns;
         for (index_t have = columns; have < flat; have *= 2) std::copy_n(sum_, have, sum_ + have);
-        for (index_t i = 0; i < rows; ++i) finish_row(e, i * fold, first, flat, sum_);
-        if (rows * fold < t_.n) finish_row(e, rows * fold, first, (t_.n - rows * fold) * columns, sum_);
+        for (; i + fold <= end; i += fold) finish_row(e, i, first, flat, sum_);
+        if (i < end) finish_row(e, i, first, (end - i) * columns, sum_);
     }
 
     /// How many rows are one, where they follow one another and would not fill packets: loads need not wait for what has been stored
@@ -149,9 +166,18 @@ private:
     void add_columns() noexcept {
         if (t_.n <= gradient_chunk<T>) return add_chunk(0, t_.n, sum_);
         alignas(64) T part[gradient_most_columns];
+        add_totals([&](index_t c) {
+            add_chunk(c, std::min(t_.n, c + gradient_chunk<T>), part);
+            return part;
+        });
+    }
+
+    /// The same of the sums of the chunk that begins with a row.
+    template <class Sums>
+    void add_totals(Sums const& sums_of) noexcept {
         std::fill_n(total_, width_, wide{0, 0});
         for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
-            add_chunk(c, std::min(t_.n, c + gradient_chunk<T>), part);
+            T const* const part = sums_of(c);
             for (index_t j = 0; j < width_; ++j) add_total<T>(total_[j], {static_cast<double>(part[j]), 0});
         }
         for (index_t j = 0; j < width_; ++j) sum_[j] = static_cast<T>(total_[j].hi + total_[j].lo);

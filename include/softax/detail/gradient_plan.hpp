@@ -83,12 +83,12 @@ constexpr index_t ahead_of(index_t size) noexcept { return size >= index_t{1} <<
 /// What is done of a run that threads share: what its mask says is moved, if it does not lie so; chunks are added up; results written.
 enum class run_step { mask, sums, results };
 
-/// Elements [first, end) of run number run: whole chunks of it.
+/// Elements [first, end) of each group of a block: whole chunks.
 template <class T>
 struct run_segment {
-    index_t run, first, end;
+    index_t block, first, end;
     run_step step;
-    T* chunk_sums;  // of all chunks of the run
+    T* chunk_sums;  // of all chunks; of groups side by side so many side by side
     bool* answers;  // to where what the mask says of it is moved, or null
 };
 
@@ -128,9 +128,14 @@ struct gradient_plan {
     /// Whether what that mask says, if there is one, is moved to where they do.
     bool moves_mask(bool const* where) const noexcept { return where != nullptr && !is_mask_fit(); }
 
-    /// Whether groups are runs so few and long that threads share each; a block is one of them then.
-    bool has_long_runs(index_t threads) const noexcept {
-        return is_row && !is_staged && groups.count >= index_t{1} << 16 && blocks() < threads;
+    /// Whether groups are so few and long that threads share each run, or panel; a block is one of them then.
+    template <class T>
+    bool has_long_groups(index_t threads) const noexcept {
+        constexpr index_t least = index_t{1} << 16;
+        if (is_staged || groups.outer.count() >= threads) return false;
+        if (is_row) return groups.count >= least && blocks() < threads;
+        return groups.count * groups.inner.extent >= least &&
+               blocks() <= std::min(groups.count / gradient_chunk<T>, threads);
     }
 
     /// The plan for a non-empty row-major shape; reduced holds ascending axes, where the strides of a mask or null.

@@ -135,23 +135,24 @@ void apply_segment(gradient_call<Y, G, Out> const& c, gradient_plan const& p, ru
     run_gradient_segment<Rule>(c, p, s);
 }
 
-/// Long runs one after another, each on all threads of a team.
+/// Blocks of long groups one after another, each on all threads of a team.
 template <rule Rule, class Y, class G, class Out>
-void apply_long_runs(gradient_call<Y, G, Out> const& c, gradient_plan const& p, team& on) {
+void apply_long_groups(gradient_call<Y, G, Out> const& c, gradient_plan const& p, team& on) {
     using T = compute_type<Y>;
     constexpr index_t step = gradient_chunk<T>;
     index_t const n = p.groups.count, chunks = (n + step - 1) / step, parts = on.threads(),
                   each = (chunks + parts - 1) / parts * step;
-    std::vector<T> sums(static_cast<std::size_t>(has_sum(Rule) ? chunks : 0));
+    index_t const sums_of_chunk = !has_sum(Rule) ? 0 : p.is_row ? 1 : gradient_most_columns;
+    std::vector<T> sums(static_cast<std::size_t>(chunks * sums_of_chunk));
     bool const is_moved = p.moves_mask(c.where);
-    buffer<bool> answers(is_moved ? n : 0);
-    for (index_t run = 0; run < p.blocks(); ++run) {
+    buffer<bool> answers(is_moved ? n * p.block_groups() : 0);
+    for (index_t block = 0; block < p.blocks(); ++block) {
         for (run_step const now : {run_step::mask, run_step::sums, run_step::results}) {
             if ((now == run_step::mask && !is_moved) || (now == run_step::sums && !has_sum(Rule))) continue;
             on.run(parts, [&](index_t part) {
                 index_t const first = std::min(n, part * each), end = std::min(n, first + each);
                 if (first < end)
-                    apply_segment<Rule>(c, p, run_segment<T>{run, first, end, now, sums.data(), answers.data()});
+                    apply_segment<Rule>(c, p, run_segment<T>{block, first, end, now, sums.data(), answers.data()});
             });
         }
     }
@@ -191,8 +192,8 @@ void apply_rule(gradient_call<Y, G, Out> c, index_list const& shape, index_list 
     bool const is_apart = !converts && out != c.y && out != c.g;
     c.where = mask ? mask->data() : nullptr;
     auto const p = gradient_plan::of<T>(shape, reduced, mask ? &mask->strides() : nullptr, is_apart);
-    if (on != nullptr && on->threads() > 1 && p.has_long_runs(on->threads())) {
-        return apply_long_runs<Rule>(c, p, *on);
+    if (on != nullptr && on->threads() > 1 && p.template has_long_groups<T>(on->threads())) {
+        return apply_long_groups<Rule>(c, p, *on);
     }
     in_parts(p.blocks(), p.size, on,
              [&](index_t first, index_t last, team*) { apply_blocks<Rule>(c, p, first, last); });

@@ -50,12 +50,8 @@ private:
 
     /// What the mask says of the segment to where it is read.
     void move_mask() const noexcept {
-        auto const move_box = [&](index_t done, walked_axis const& at, walked_axes box) {
-            for (index_t k = 0; k < box.size; ++k) box.at[k].y = box.at[k].x * s_.columns;
-            box.push_back({s_.columns, 0, 1, s_.group.where});
-            mask_mover(s_.answers.data() + (first_ + done) * s_.columns, s_.masked_at + at.where, box);
-        };
-        for_each_box_along(s_.masked.at, s_.masked.at + s_.masked.size, first_, end_ - first_, move_box);
+        row_mask::move(s_.answers.data() + first_ * s_.columns, s_.masked_at, s_.masked, s_.group.of(s_.columns),
+                       {first_, end_ - first_});
     }
 
     /// Every chunk by itself.

@@ -34,11 +34,21 @@ public:
 
     /// Elements [first, first + n) to where they follow one another.
     void move_to(bool* to, index_t first, index_t n) const noexcept {
+        move(to, where_, axes_, {1, 0, 0, 0}, {first, n});
+    }
+
+    /// The same of groups side by side.
+    struct range {
+        index_t first, n;
+    };
+    static void move(bool* to, bool const* where, walked_axes const& along, walked_axis const& across,
+                     range const& elements) noexcept {
         auto const move_box = [&](index_t done, walked_axis const& at, walked_axes box) {
-            for (index_t k = 0; k < box.size; ++k) box.at[k].y = box.at[k].x;
-            mask_mover(to + done, where_ + at.where, box);
+            for (index_t k = 0; k < box.size; ++k) box.at[k].y = box.at[k].x * across.extent;
+            box.push_back({across.extent, 0, 1, across.where});
+            mask_mover(to + done * across.extent, where + at.where, box);
         };
-        for_each_box_along(axes_.at, axes_.at + axes_.size, first, n, move_box);
+        for_each_box_along(along.at, along.at + along.size, elements.first, elements.n, move_box);
     }
 
 private:
