@@ -43,6 +43,7 @@
 //   detail/panel_sums   the sums of the columns of a panel
 //   detail/panel_exponentials  the second pass over it
 //   detail/panel_results  the last pass over a panel
+//   detail/panel_passes all of them, and what waits between
 //   detail/panel        the kernel for neighbours across it
 //   detail/strip_elements some short groups in L1, and the way there and back
 //   detail/strip        the kernel for short groups

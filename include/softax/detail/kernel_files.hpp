@@ -24,6 +24,7 @@
 #include "panel_sums.hpp"
 #include "panel_exponentials.hpp"
 #include "panel_results.hpp"
+#include "panel_passes.hpp"
 #include "panel.hpp"
 #include "strip_elements.hpp"
 #include "strip.hpp"

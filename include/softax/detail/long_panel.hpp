@@ -7,10 +7,9 @@ SOFTAX_KERNELS_BEGIN
 
 /// One step for one segment of a panel; a step begins when the one before has ended for all.
 template <form Form, class E>
-class panel_segment : panel<compute_type<E>> {
+class panel_segment : panel_passes<compute_type<E>> {
     using T = compute_type<E>;
-    using base = panel<T>;
-    static constexpr index_t width = base::width;
+    static constexpr index_t width = panel_passes<T>::width;
 
 public:
     panel_segment(long_panel<E>& shared, index_t part) noexcept

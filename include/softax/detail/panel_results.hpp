@@ -16,15 +16,14 @@ struct some_rows {
 template <form Form, class T>
 struct panel_results {
     using P = packet<T>;
-    using rows_in = source<way::plain, T>;
 
     /// For each column the quotient in two parts; for log_softmax the maximum and the negative logarithm.
     T const *first, *second;
     bool is_streamed;  // y is written past the caches: whole packets, aligned, not folded
 
     /// y from the rows of x for log_softmax, of e for softmax, which may be y.
-    template <class E>
-    void write(rows_in const& x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
+    template <class Source, class E>
+    void write(Source const& x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
         bool const is_whole = size.columns % P::lanes == 0;
         if (is_streamed || (is_whole && y.row > size.columns)) {
             for (index_t i = 0; i < size.rows; ++i) write_row(x, i, e[i], y[i], size.columns);
@@ -42,8 +41,8 @@ struct panel_results {
     }
 
 private:
-    template <class E>
-    void write_row(rows_in const& x, index_t i, T const* e, E* y, index_t columns) const noexcept {
+    template <class Source, class E>
+    void write_row(Source const& x, index_t i, T const* e, E* y, index_t columns) const noexcept {
         if constexpr (std::same_as<E, T>) {
             for (index_t j = 0; j < columns && is_streamed; j += P::lanes)
                 store_past_caches(y + j, whole_result(x, i, e, j));
@@ -52,13 +51,14 @@ private:
         for (index_t j = 0; j < columns; j += P::lanes) whole_result(x, i, e, j).store(y + j);
     }
 
-    EIGEN_ALWAYS_INLINE P whole_result(rows_in const& x, index_t i, T const* e, index_t j) const noexcept {
+    template <class Source>
+    EIGEN_ALWAYS_INLINE P whole_result(Source const& x, index_t i, T const* e, index_t j) const noexcept {
         return result(x, x.at(i, j), e + j, {P::load(first + j), P::load(second + j)}, P::lanes);
     }
 
     /// A packet of columns of some rows. Exponentials wait in y if they can: with two places rows of 100 take 1.08 times as long.
-    template <class E>
-    EIGEN_ALWAYS_INLINE void write_packets(rows_in const& x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
+    template <class Source, class E>
+    EIGEN_ALWAYS_INLINE void write_packets(Source const& x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
                                            index_t column, index_t lanes) const noexcept {
         quotient<T> const by = {P::load(first + column), P::load(second + column)};
         T const* from = e[rows.first] + column;
@@ -72,12 +72,13 @@ private:
     }
 
     /// by: for log_softmax the maximum and the negative logarithm.
-    EIGEN_ALWAYS_INLINE static P result(rows_in const& x, typename rows_in::place const& place, T const* e,
+    template <class Source>
+    EIGEN_ALWAYS_INLINE static P result(Source const& x, typename Source::place const& place, T const* e,
                                         quotient<T> const& by, index_t lanes) noexcept {
         if constexpr (Form == form::softmax) {
             return by(P::load(e, lanes, T(0)));
         } else {
-            return x.scale.log_softmax(x(place, lanes), by.hi, by.lo);
+            return x.log_softmax(place, lanes, by.hi, by.lo);
         }
     }
 };

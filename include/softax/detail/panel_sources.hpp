@@ -2,15 +2,15 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// Whether masked elements can be masked in both passes over them, rather than kept between.
+/// Whether masked elements can be masked in all passes over them, rather than kept between.
 template <form Form, class E>
-inline constexpr bool can_mask_as_read =
-    std::floating_point<E> && Form != form::log_softmax && sizeof(packet<compute_type<E>>) >= 32;
+inline constexpr bool can_mask_as_read = std::floating_point<E> && sizeof(packet<compute_type<E>>) >= 32;
 
 /// Whether they may be kept. In wide packets they are not where they need not be: 1,000 rows of 64 columns take 1.15 times an unmasked
 /// call rather than 1.28 (AVX-512).
 template <form Form, class E>
-inline constexpr bool may_keep_masked = !can_mask_as_read<Form, E> || sizeof(packet<compute_type<E>>) < 64;
+inline constexpr bool may_keep_masked =
+    !can_mask_as_read<Form, E> || Form == form::log_softmax || sizeof(packet<compute_type<E>>) < 64;
 
 /// Elements in memory, and how far one row is from the next.
 template <class T>
@@ -77,7 +77,19 @@ struct source : masked_rows<T, T, Mask> {
 
     /// The first lanes of a packet.
     EIGEN_ALWAYS_INLINE packet<T> operator()(typename source::place const& p, index_t lanes) const noexcept {
-        packet<T> const own = factored(p, lanes);
+        return masked(p, lanes, factored(p, lanes));
+    }
+
+    /// (x - m) mantissa - log of these.
+    EIGEN_ALWAYS_INLINE packet<T> log_softmax(typename source::place const& p, index_t lanes, packet<T> m,
+                                              packet<T> minus_log) const noexcept {
+        packet<T> const own = packet<T>::load(p.x, lanes, T(0));
+        return masked(p, lanes, scale.log_softmax(own, m, minus_log));
+    }
+
+protected:
+    /// own, but -inf where the mask leaves it out.
+    EIGEN_ALWAYS_INLINE packet<T> masked(typename source::place const& p, index_t lanes, packet<T> own) const noexcept {
         if constexpr (source::has_bits) {
             return replaced(*p.where, own, lowest());
         } else if constexpr (source::is_masked) {
@@ -87,7 +99,6 @@ struct source : masked_rows<T, T, Mask> {
         }
     }
 
-protected:
     EIGEN_ALWAYS_INLINE packet<T> factored(typename source::place const& p, index_t lanes) const noexcept {
         packet<T> const own = packet<T>::load(p.x, lanes, T(0));
         if constexpr (IsFactored) return own * scale.factor;
@@ -103,17 +114,19 @@ protected:
 /// The same, and what the mask leaves out kept.
 template <class T, bool IsFactored>
 struct recording_source : source<way::plain, T, mask<T>, IsFactored> {
-    using masked = source<way::plain, T, mask<T>, IsFactored>;
-    struct place : masked::place {
+    using source_of = source<way::plain, T, mask<T>, IsFactored>;
+    struct place : source_of::place {
         std::uint16_t* kept;
     };
 
     panel_bits<T> bits;
 
-    EIGEN_ALWAYS_INLINE place at(index_t i, index_t j) const noexcept { return {masked::at(i, j), &bits.where(i, j)}; }
+    EIGEN_ALWAYS_INLINE place at(index_t i, index_t j) const noexcept {
+        return {source_of::at(i, j), &bits.where(i, j)};
+    }
 
     EIGEN_ALWAYS_INLINE void step(place& p, index_t rows) const noexcept {
-        masked::step(p, rows);
+        source_of::step(p, rows);
         p.kept += rows * bits.words;
     }
 
@@ -123,7 +136,7 @@ struct recording_source : source<way::plain, T, mask<T>, IsFactored> {
 
     EIGEN_ALWAYS_INLINE packet<T> operator()(place const& p, index_t lanes) const noexcept {
         *p.kept = lanes_left_out<T>(p.where, lanes);
-        return replaced(*p.kept, masked::factored(p, lanes), masked::lowest());
+        return replaced(*p.kept, source_of::factored(p, lanes), source_of::lowest());
     }
 };
 
