@@ -593,12 +593,14 @@ TEST_CASE("a mask whose neighbours lie along several axes", "[masks]") {
     struct lie {
         index_list shape, order, axes;
     };
-    std::vector<lie> const lies = {{{300, 30, 40}, {0, 2, 1}, {0}},
-                                   {{20, 30, 4, 64}, {3, 2, 1, 0}, {1}},
-                                   {{6, 40, 3, 50}, {2, 3, 1, 0}, {1}},
-                                   {{70, 4, 200}, {2, 1, 0}, {2}}};
+    std::vector<lie> all = {{{300, 30, 40}, {0, 2, 1}, {0}},
+                            {{20, 30, 4, 64}, {3, 2, 1, 0}, {1}},
+                            {{6, 40, 3, 50}, {2, 3, 1, 0}, {1}},
+                            {{70, 4, 200}, {2, 1, 0}, {2}}};
+    for (index_t const n : {2, 3, 4, 5, 7, 8, 12})
+        all.push_back({{40, 12, n}, {1, 0, 2}, {0}});  // runs of words, or less
     std::mt19937 random(19);
-    for (auto const& [shape, order, axes] : lies) {
+    for (auto const& [shape, order, axes] : all) {
         index_list stored = shape, back = order;
         for (index_t k = 0; k < order.size(); ++k) stored[k] = shape[order[k]], back[order[k]] = k;
         array<bool> mask(stored, true);

@@ -26,6 +26,10 @@ public:
     /// Whether that takes less than to move or to repeat runs. Equal bytes are filled.
     bool pays() const noexcept { return span_ > 1 && rows().extent >= 8 && rows().y == n_ && rows().where > 0; }
 
+    /// Whether it is one run in the mask after another, each one load: of (512,12,2) over axis 0, whose axes are in turn in the mask, .4 of
+    /// the time.
+    bool are_words() const noexcept { return together_ == 1 && span_ == n_ && n_ <= 8 && (n_ & (n_ - 1)) == 0; }
+
     /// y = x over all axes.
     void operator()(char* y, char const* x) const noexcept {
         char from[most] = {};
@@ -55,10 +59,27 @@ private:
     }
 
     void move(char* y, char const* x, char const* from) const noexcept {
+        bool const are_runs = together_ == 1 && span_ == n_;
+        if (are_runs && n_ <= 4) return copy<4>(y, x);
+        if (are_runs && n_ <= 8) return copy<8>(y, x);
         if (run_ <= bytes) return move<1>(y, x, from);
         if (run_ <= 2 * bytes) return move<2>(y, x, from);
         if (run_ <= 3 * bytes) return move<3>(y, x, from);
         move<4>(y, x, from);
+    }
+
+    /// The last rows to which what is read and written too much does not belong; see move.
+    index_t spare_rows(index_t written, index_t read, index_t step) const noexcept {
+        return std::max((written + n_ - 1) / n_, (read - span_ + step - 1) / step + 1);
+    }
+
+    /// Rows that are runs, of fewer bytes than a word has.
+    template <index_t Word>
+    void copy(char* y, char const* x) const noexcept {
+        index_t const n = n_, step = rows().where, all = rows().extent, spare = spare_rows(Word, Word, step);
+        index_t i = 0;
+        for (; i + spare <= all; ++i) std::memcpy(y + i * n, x + i * step, Word);
+        for (; i < all; ++i) copy_few_bytes(y + i * n, x + i * step, n);
     }
 
     template <index_t Packets>
@@ -68,7 +89,7 @@ private:
         __m128i at[Packets];
         std::memcpy(at, from, sizeof at);
         // What is read and written too much belongs to later rows, of which the last have none.
-        index_t const spare = std::max((Packets * bytes + n - 1) / n, (bytes - span_ + step - 1) / step + 1);
+        index_t const spare = spare_rows(Packets * bytes, bytes, step);
         index_t i = 0;
         for (; i + std::max(spare, together) <= all; i += together) look_up(y + i * n, x + i * step, at);
         for (; i < all; i += together) {

@@ -64,7 +64,7 @@ private:
     bool look_up([[maybe_unused]] index_t repeated) const noexcept {
 #if SOFTAX_CHOICE_BYTES >= 32
         byte_pattern const pattern(axes_);
-        if (pattern.place() > repeated || !pattern.pays()) return false;
+        if (pattern.place() > repeated || !pattern.pays() || pattern.are_words()) return false;
         pattern(to_, where_);
         return true;
 #else
@@ -137,7 +137,12 @@ private:
     void move() const noexcept {
         index_t const n = at(last()).extent;
         if (interleave()) return;
-        if (at(last()).where == 1 && at(last()).y == 1) return move_runs(n);
+        if (at(last()).where == 1 && at(last()).y == 1) {
+            if (n == 2 && are_multiples(n)) return move_words<2>();
+            if (n == 4 && are_multiples(n)) return move_words<4>();
+            if (n == 8 && are_multiples(n)) return move_words<8>();
+            return move_runs(n);
+        }
         if (at(last()).y == 1 && at(last()).where != 0 && has_neighbours() && axes_.size > 2)
             return void(tile_mover(to_, where_, axes_));
         walked_axes axes;
@@ -169,6 +174,26 @@ private:
         }
 #endif
         return false;
+    }
+
+    template <index_t N>
+    struct word {
+        char bytes[N];
+    };
+
+    bool are_multiples(index_t n) const noexcept {
+        for (index_t k = 0; k < last(); ++k) {
+            if (at(k).where % n != 0 || at(k).y % n != 0) return false;
+        }
+        return true;
+    }
+
+    /// Runs of so many bytes as elements.
+    template <index_t N>
+    void move_words() const noexcept {
+        walked_axes axes;
+        for (index_t k = 0; k < last(); ++k) axes.push_back({at(k).extent, at(k).where / N, at(k).y / N, 0});
+        mover<word<N>, word<N>>(reinterpret_cast<word<N>*>(to_), reinterpret_cast<word<N> const*>(where_), axes);
     }
 
     /// Runs; some at a time that are closest in the mask.
