@@ -220,6 +220,40 @@ TEST_CASE("a mask is broadcast", "[gradient][options]") {
     }
 }
 
+// A mask that is the same along some axes keeps others apart: kernels work on them as one, and what it says is moved; so it is where its
+// own axes are in another order.
+TEST_CASE("a mask that keeps axes apart", "[gradient][options]") {
+    struct mask_case {
+        index_list shape, mask;
+    };
+    for (auto const& [shape, narrow] : std::vector<mask_case>{{{4, 200, 3}, {4, 1, 3}},
+                                                              {{32, 50, 5, 2}, {32, 1, 5, 1}},
+                                                              {{10, 500, 8}, {10, 1, 8}},
+                                                              {{300, 4, 3}, {3}},
+                                                              {{3, 1, 300, 32}, {3, 1, 300, 1}},
+                                                              {{16, 7, 40, 20}, {16, 1, 1, 20}},
+                                                              {{200, 10}, {10}},
+                                                              {{70, 9, 130}, {1, 9, 1}}}) {
+        auto const y = random_array<float>(shape, 1), g = random_array<float>(shape, 2);
+        auto const mask = random_mask(narrow, 3);
+        auto const broadcast = view<bool const>(mask).broadcast_to(shape);
+        array<bool> const full(broadcast);
+        index_list reversed;
+        for (index_t axis = shape.size() - 1; axis >= 0; --axis) reversed.push_back(axis);
+        array<bool> const turned(view<bool const>(full).permute(reversed));
+        for (unsigned reduced = 1; reduced < 1u << shape.size(); ++reduced) {
+            auto const over = axes_of(reduced, shape.size());
+            auto const soft = softax::softmax_vjp(y, g, over, {.where = view<bool const>(full)});
+            auto const log = softax::log_softmax_vjp(y, g, over, {.where = view<bool const>(full)});
+            for (view<bool const> const& where : {broadcast, view<bool const>(turned).permute(reversed)}) {
+                INFO(shape.size() << " axes, of " << shape[0] << ", reduced " << reduced);
+                CHECK(softax::softmax_vjp(y, g, over, {.where = where}) == soft);
+                CHECK(softax::log_softmax_vjp(y, g, over, {.where = where}) == log);
+            }
+        }
+    }
+}
+
 // Finite differences, as torch.autograd.gradcheck takes them.
 constexpr double step = 1e-6, atol = 1e-5, rtol = 1e-3;
 

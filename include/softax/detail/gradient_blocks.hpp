@@ -30,15 +30,43 @@ public:
         run_segment<T> const& s = *segment_;
         group_block const b = blocks_[s.block];
         if (s.step != run_step::mask) return run_direct(b);
-        walked_axis const across = p_.groups.inner.of(b.inner);
-        row_mask::move(s.answers + s.first * b.inner, c_.where + b.offset.where, p_.masked, across,
-                       {s.first, s.end - s.first});
+        move_mask(s.answers + s.first * b.inner, b, s.first, s.end - s.first);
     }
 
 private:
     void run(group_block const& b) {
-        if (p_.moves_mask(c_.where)) mask_mover(where_.data(), c_.where + b.offset.where, packed(b, p_.masked));
+        if (p_.moves_mask(c_.where)) move_mask(where_.data(), b, 0, p_.groups.count);
         p_.is_staged ? run_staged(b) : run_direct(b);
+    }
+
+    /// What the mask says of elements [first, first + n) of the groups of a block, to where they lie packed.
+    void move_mask(bool* to, group_block const& b, index_t first, index_t n) const noexcept {
+        if (!p_.is_split) {
+            partition part = p_.groups;
+            if (n < part.count) part.reduce.at[0].extent = n;
+            index_t const begin = n < part.count ? first * part.reduce.at[0].where : 0;
+            return void(mask_mover(to, c_.where + b.offset.where + begin, packed(b, part.reduce)));
+        }
+        index_t const groups = b.groups(), element = p_.is_row ? 1 : groups, group = p_.is_row ? p_.groups.count : 1;
+        index_t const outer = p_.is_turned ? group : b.inner * group, inner = p_.is_turned ? b.outer * group : group;
+        masked_axes(p_.masked).for_each_box(b, [&](masked_axes::box const& part) {
+            auto const move_box = [&](index_t done, walked_axis const& at, walked_axes const& along) {
+                walked_axes axes;
+                auto const take = [&](walked_axes const& some, index_t step) {
+                    for (index_t k = 0; k < some.size; ++k)
+                        axes.push_back({some.at[k].extent, 0, some.at[k].x * step, some.at[k].where});
+                };
+                if (!p_.is_row) take(along, element);
+                take(p_.is_turned ? part.inner : part.outer, p_.is_turned ? inner : outer);
+                take(p_.is_turned ? part.outer : part.inner, p_.is_turned ? outer : inner);
+                if (p_.is_row) take(along, element);
+                mask_mover(to + part.i * outer + part.j * inner + done * element, c_.where + part.where + at.where,
+                           axes);
+            };
+            walked_axes const& reduce = p_.masked.reduce;
+            if (reduce.size == 0) return move_box(0, {0, 0, 0, 0}, reduce);
+            for_each_box_along(reduce.at, reduce.at + reduce.size, first, n, move_box);
+        });
     }
 
     void run_direct(group_block const& b) {
@@ -52,7 +80,7 @@ private:
     }
 
     void run_staged(group_block const& b) {
-        walked_axes const axes = packed(b, p_.groups.reduce);
+        walked_axes const axes = packed(b, p_.groups.reduce).bare();
         mover<T, Y>(y_.data(), c_.y + b.offset.x, axes);
         if constexpr (has_sum(Rule)) mover<T, G>(g_.data(), c_.g + b.offset.x, axes);
         kernel(tile_of<T, T, T>(y_.data(), g_.data(), out_.data(), b));
@@ -86,7 +114,7 @@ private:
         walked_axes axes;
         walked_axis outer = p_.last_outer(), inner = p_.groups.inner;
         outer.extent = b.outer, inner.extent = b.inner;
-        index_t step = b.groups() * p_.groups.count;
+        index_t step = b.groups() * reduce.count();
         if (p_.is_row) push(axes, outer, step), push(axes, inner, step);
         for (index_t k = 0; k < reduce.size; ++k) push(axes, reduce.at[k], step);
         if (p_.is_turned) std::swap(outer, inner);
