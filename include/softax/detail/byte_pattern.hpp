@@ -26,8 +26,8 @@ public:
     /// Whether that takes less than to move or to repeat runs. Equal bytes are filled.
     bool pays() const noexcept { return span_ > 1 && rows().extent >= 8 && rows().y == n_ && rows().where > 0; }
 
-    /// Whether it is one run in the mask after another, each one load: of (512,12,2) over axis 0, whose axes are in turn in the mask, .4 of
-    /// the time.
+    /// Whether rows are one run each, of a word: softmax of (512,12,2) over axis 0, which is the second in the mask, takes .25 of the time
+    /// where these are moved as elements.
     bool are_words() const noexcept { return together_ == 1 && span_ == n_ && n_ <= 8 && (n_ & (n_ - 1)) == 0; }
 
     /// y = x over all axes.

@@ -42,10 +42,10 @@ private:
     /// What the mask says of elements [first, first + n) of the groups of a block, to where they lie packed.
     void move_mask(bool* to, group_block const& b, index_t first, index_t n) const noexcept {
         if (!p_.is_split) {
-            partition part = p_.groups;
-            if (n < part.count) part.reduce.at[0].extent = n;
-            index_t const begin = n < part.count ? first * part.reduce.at[0].where : 0;
-            return void(mask_mover(to, c_.where + b.offset.where + begin, packed(b, part.reduce)));
+            bool const* where = c_.where + b.offset.where;
+            walked_axes along = p_.groups.reduce;
+            if (n < p_.groups.count) where += first * along.at[0].where, along.at[0].extent = n;
+            return void(mask_mover(to, where, packed(b, along)));
         }
         index_t const groups = b.groups(), element = p_.is_row ? 1 : groups, group = p_.is_row ? p_.groups.count : 1;
         index_t const outer = p_.is_turned ? group : b.inner * group, inner = p_.is_turned ? b.outer * group : group;

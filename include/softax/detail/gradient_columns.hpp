@@ -38,7 +38,9 @@ public:
         }
         if (s.step == run_step::sums) return;
         if constexpr (has_sum(Rule)) {
-            add_totals([&](index_t c) { return s.chunk_sums + c / step * apart; });
+            start_totals();
+            for (index_t c = 0; c < t_.n; c += step) add_to_totals(s.chunk_sums + c / step * apart);
+            take_totals();
         } else {
             for (index_t j = 0; j < t_.groups; ++j) sum_[j] = t_.sum(j);
         }
@@ -166,20 +168,19 @@ private:
     void add_columns() noexcept {
         if (t_.n <= gradient_chunk<T>) return add_chunk(0, t_.n, sum_);
         alignas(64) T part[gradient_most_columns];
-        add_totals([&](index_t c) {
+        start_totals();
+        for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
             add_chunk(c, std::min(t_.n, c + gradient_chunk<T>), part);
-            return part;
-        });
+            add_to_totals(part);
+        }
+        take_totals();
     }
 
-    /// The same of the sums of the chunk that begins with a row.
-    template <class Sums>
-    void add_totals(Sums const& sums_of) noexcept {
-        std::fill_n(total_, width_, wide{0, 0});
-        for (index_t c = 0; c < t_.n; c += gradient_chunk<T>) {
-            T const* const part = sums_of(c);
-            for (index_t j = 0; j < width_; ++j) add_total<T>(total_[j], {static_cast<double>(part[j]), 0});
-        }
+    void start_totals() noexcept { std::fill_n(total_, width_, wide{0, 0}); }
+    void add_to_totals(T const* part) noexcept {
+        for (index_t j = 0; j < width_; ++j) add_total<T>(total_[j], {static_cast<double>(part[j]), 0});
+    }
+    void take_totals() noexcept {
         for (index_t j = 0; j < width_; ++j) sum_[j] = static_cast<T>(total_[j].hi + total_[j].lo);
     }
 

@@ -143,7 +143,7 @@ index_t parts_of(partition const& p, call const& c, index_t threads) noexcept {
     for (index_t k = 0; k < p.outer.size && c.is_masked; ++k) {
         // So do groups of a mask: (30,2,65536) over {1,2} takes .7 of the time.
         index_t const lines = p.outer.at[k].extent / 64;
-        if (p.outer.at[k].where == 1) most = std::clamp(lines, threads, most);
+        if (p.outer.at[k].where == 1) most = std::clamp(lines, std::min(threads, most), most);
     }
     return std::min(most, p.count * groups * p.inner.extent / enough);
 }
