@@ -84,7 +84,7 @@ array<result_type<element_of<A const>>> logsumexp_jvp(A const& a, G const& t, ax
 }
 
 /// softmax_vjp(y, g, axes, options) into out, an array or a view of any strides with the shape of y. out may be y or g itself,
-/// or else memory apart from both; nothing is allocated for row-major float and double without a mask.
+/// or else memory apart from both; on one thread nothing is allocated for row-major float and double without a mask.
 /// throws  as softmax_vjp(), and std::invalid_argument if out has another shape, overlaps y or g in part, or overlaps itself or
 ///         the mask; then nothing has been written.
 template <detail::writable Out, viewable Y, viewable G>

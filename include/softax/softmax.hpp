@@ -180,9 +180,9 @@ array<result_type<element_of<A const>>> logsumexp(A const& a, axes const& over =
 }
 
 /// softmax(a, axes, options) into out, an array or a view of any strides with the shape of a and the type of the result. out
-/// may be a itself, or else memory apart from it; nothing is allocated if the groups lie in one run or side by side in both,
-/// in float or double, no mask is given, and the result has less than 16 MiB (a scratch of three rows serves larger ones, and
-/// one of a few hundred KiB slices of fewer than 16 groups or 160 elements).
+/// may be a itself, or else memory apart from it. On one thread nothing is allocated if the groups lie in one run or side by
+/// side in both, in float or double, no mask is given, and the result has less than 16 MiB (a scratch of three rows serves
+/// larger ones, and one of a few hundred KiB slices of fewer than 16 groups or 160 elements).
 /// throws  as softmax(), and std::invalid_argument if out has another shape, overlaps a in part, or overlaps itself or the
 ///         mask; then nothing has been written.
 template <detail::writable Out, viewable A>
