@@ -501,6 +501,7 @@ TEMPLATE_TEST_CASE("a mask that lies otherwise than the elements", "[masks]", fl
                                    {{2000, 30}, {30}, {1}}};
     std::mt19937 random(11);
     for (auto const& [shape, mask, axes] : lies) {
+        if (is_slow_build && !std::is_same_v<T, float> && softax::detail::size_of(shape) > 32000) continue;
         auto const a = elements_of<T>(shape, random);
         array<bool> small(mask, true);
         for (bool& b : small) b = random() % 3 != 0;
