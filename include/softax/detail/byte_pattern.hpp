@@ -28,7 +28,7 @@ public:
 
     /// Whether rows are one run each, of a word: softmax of (512,12,2) over axis 0, which is the second in the mask, takes .25 of the time
     /// where these are moved as elements.
-    bool are_words() const noexcept { return together_ == 1 && span_ == n_ && n_ <= 8 && (n_ & (n_ - 1)) == 0; }
+    bool are_words() const noexcept { return are_runs() && n_ <= 8 && (n_ & (n_ - 1)) == 0; }
 
     /// y = x over all axes.
     void operator()(char* y, char const* x) const noexcept {
@@ -43,6 +43,9 @@ public:
 
 private:
     walked_axis const& rows() const noexcept { return axes_.at[place_]; }
+
+    /// Whether a row is one run in the mask, moved by itself.
+    bool are_runs() const noexcept { return together_ == 1 && span_ == n_; }
 
     /// Whether so many steps along an axis are one run, of bytes in reach.
     bool fits(walked_axis const& a, index_t steps, index_t longest) const noexcept {
@@ -59,9 +62,8 @@ private:
     }
 
     void move(char* y, char const* x, char const* from) const noexcept {
-        bool const are_runs = together_ == 1 && span_ == n_;
-        if (are_runs && n_ <= 4) return copy<4>(y, x);
-        if (are_runs && n_ <= 8) return copy<8>(y, x);
+        if (are_runs() && n_ <= 4) return copy<4>(y, x);
+        if (are_runs() && n_ <= 8) return copy<8>(y, x);
         if (run_ <= bytes) return move<1>(y, x, from);
         if (run_ <= 2 * bytes) return move<2>(y, x, from);
         if (run_ <= 3 * bytes) return move<3>(y, x, from);

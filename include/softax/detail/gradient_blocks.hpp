@@ -19,7 +19,9 @@ public:
           g_(has_sum(Rule) ? y_.size() : 0),
           out_(has_result(Rule) ? y_.size() : 0),
           where_(p.moves_mask(c.where) && segment == nullptr ? p.block_groups() * p.groups.count : 0),
-          segment_(segment) {}
+          segment_(segment) {
+        if (p.is_split) axes_.emplace(p.masked);
+    }
 
     void operator()(index_t first, index_t last) {
         for (index_t b = first; b < last; ++b) run(blocks_[b]);
@@ -49,7 +51,7 @@ private:
         }
         index_t const groups = b.groups(), element = p_.is_row ? 1 : groups, group = p_.is_row ? p_.groups.count : 1;
         index_t const outer = p_.is_turned ? group : b.inner * group, inner = p_.is_turned ? b.outer * group : group;
-        masked_axes(p_.masked).for_each_box(b, [&](masked_axes::box const& part) {
+        axes_->for_each_box(b, [&](masked_axes::box const& part) {
             auto const move_box = [&](index_t done, walked_axis const& at, walked_axes const& along) {
                 walked_axes axes;
                 auto const take = [&](walked_axes const& some, index_t step) {
@@ -157,6 +159,7 @@ private:
     buffer<T> y_, g_, out_;
     buffer<bool> where_;
     run_segment<T> const* segment_;
+    std::optional<masked_axes> axes_;  // where some are apart for the mask
 };
 
 /// Blocks [first, last) of a call: the door to this instruction set.

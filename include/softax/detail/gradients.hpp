@@ -141,7 +141,7 @@ void apply_long_groups(gradient_call<Y, G, Out> const& c, gradient_plan const& p
     using T = compute_type<Y>;
     constexpr index_t step = gradient_chunk<T>;
     index_t const n = p.groups.count, chunks = (n + step - 1) / step, parts = on.threads(),
-                  each = (chunks + parts - 1) / parts * step;
+                  each = segment_of(n, parts, step);
     index_t const sums_of_chunk = !has_sum(Rule) ? 0 : p.is_row ? 1 : gradient_most_columns;
     std::vector<T> sums(static_cast<std::size_t>(chunks * sums_of_chunk));
     bool const is_moved = p.moves_mask(c.where);

@@ -95,6 +95,12 @@ struct long_panel {
 template <class T>
 inline constexpr index_t panel_width = 1024 / static_cast<index_t>(sizeof(T));
 
+/// Columns of a block of an extent: those given, or so many less at a time, until the last block has a cache line of them too.
+constexpr index_t filled_block(index_t extent, index_t block, index_t less, index_t line) noexcept {
+    while (block > less && extent % block > 0 && extent % block < line) block -= less;
+    return block;
+}
+
 enum class shared_step { mask, maximum, sums, results };
 
 /// Elements of a row of which what a mask says is moved at once, in a first-level cache; whole chunks.
@@ -157,7 +163,7 @@ void apply_share(memories<In, Out> const& m, partition const& p, call const& c, 
     run_groups<Form>(m, p, c, s);
 }
 
-/// A step for a segment of what threads share; see row_segment, panel_segment.
+/// A step for a segment of what threads share; see shared_segment.
 template <form Form, class Shared>
 void apply_shared_step(Shared& shared, shared_step step, index_t part) noexcept {
 #ifdef SOFTAX_HAS_REGIONS

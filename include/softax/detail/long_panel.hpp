@@ -5,14 +5,13 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// One step for one segment of a panel; a step begins when the one before has ended for all.
 template <form Form, class E>
-class panel_segment : panel_passes<compute_type<E>> {
+class shared_segment<Form, long_panel<E>> : panel_passes<compute_type<E>> {
     using T = compute_type<E>;
     static constexpr index_t width = panel_passes<T>::width;
 
 public:
-    panel_segment(long_panel<E>& shared, index_t part) noexcept
+    shared_segment(long_panel<E>& shared, index_t part) noexcept
         : s_(shared),
           part_(part),
           first_(std::min(shared.element.extent, part * shared.segment)),
@@ -90,13 +89,6 @@ private:
     long_panel<E>& s_;
     index_t part_, first_, end_;
 };
-
-/// A step for a segment: the door to this instruction set.
-template <form Form, class E>
-void run_shared_step(long_panel<E>& shared, shared_step step, index_t part) noexcept {
-    door const held;
-    panel_segment<Form, E>{shared, part}(step);
-}
 
 SOFTAX_KERNELS_END
 #endif

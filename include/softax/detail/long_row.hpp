@@ -4,14 +4,17 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// One step for one segment of a row; a step begins when the one before has ended for all.
+/// One step for one segment of what threads share; a step begins when the one before has ended for all.
+template <form Form, class Shared>
+class shared_segment;
+
 template <form Form, class T>
-class row_segment {
+class shared_segment<Form, long_row<T>> {
     using P = packet<T>;
     using twice = row_twice<Form, T>;
 
 public:
-    row_segment(long_row<T>& shared, index_t part) noexcept
+    shared_segment(long_row<T>& shared, index_t part) noexcept
         : r_(shared),
           asked_(request<T>::of(shared.said.scale, shared.said.extra)),
           mask_(mask<T>::of({shared.where, 1, 0}, shared.where != nullptr ? std::exchange(asked_.factor, T(1)) : T(1))),
@@ -158,10 +161,10 @@ private:
 };
 
 /// A step for a segment: the door to this instruction set.
-template <form Form, class T>
-void run_shared_step(long_row<T>& shared, shared_step step, index_t part) noexcept {
+template <form Form, class Shared>
+void run_shared_step(Shared& shared, shared_step step, index_t part) noexcept {
     door const held;
-    row_segment<Form, T>{shared, part}(step);
+    shared_segment<Form, Shared>{shared, part}(step);
 }
 
 SOFTAX_KERNELS_END

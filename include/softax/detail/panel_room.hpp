@@ -18,11 +18,7 @@ public:
     index_t columns() const noexcept { return std::min(most_, undivided()); }
 
     /// The same where all panels, the last too, fill packets.
-    index_t packed_columns() const noexcept {
-        index_t block = columns();
-        while (block > line && p_.inner.extent % block > 0 && p_.inner.extent % block < line) block -= line;
-        return block;
-    }
+    index_t packed_columns() const noexcept { return filled_block(p_.inner.extent, columns(), line, line); }
 
     /// Whether what waits is not too much for a third-level cache.
     bool is_enough() const noexcept { return p_.count * undivided() * bytes <= 64 * scratch_bytes; }
@@ -70,8 +66,7 @@ private:
         index_t const most = std::min(p_.inner.extent, width);
         bool const is_folded = p_.inner.extent <= width && panel<T>::fold_of(p_.inner.extent) > 1;
         if (parts == 1 || groups >= some * parts || is_folded) return most;
-        index_t const shares = some * parts * line;
-        return std::min(most, std::max((groups * p_.inner.extent + shares - 1) / shares * line, least));
+        return std::min(most, std::max(segment_of(groups * p_.inner.extent, some * parts, line), least));
     }
 
     partition const& p_;

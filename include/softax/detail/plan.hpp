@@ -102,9 +102,8 @@ private:
             inner_block = std::min(inner_block, std::max(block_mask::most_bytes / p.count / line, index_t{1}) * line);
         if (which != kernel::strip) return;
         // Halves fill packets in the last block too.
-        index_t columns = std::min(std::max(some, width), p.inner.extent);
-        while (columns > width && p.inner.extent % columns > 0 && p.inner.extent % columns < line) columns -= width;
-        inner_block = std::min(inner_block, columns);
+        index_t const columns = std::min(std::max(some, width), p.inner.extent);
+        inner_block = std::min(inner_block, filled_block(p.inner.extent, columns, width, line));
     }
 
     template <form Form, class In, class Out>

@@ -25,8 +25,7 @@ inline bool moves_whole_mask(walked_axes const& row) noexcept {
 /// The groups of a partition one after another, each on all threads of a team, or on the calling one.
 template <form Form, class T>
 void apply_long_rows(memories<T, T> const& m, partition const& p, call const& c, team* on) {
-    index_t const parts = on == nullptr ? 1 : on->threads(), per_part = (p.count + parts - 1) / parts;
-    index_t const segment = (per_part + chunk - 1) / chunk * chunk;
+    index_t const parts = on == nullptr ? 1 : on->threads(), segment = segment_of(p.count, parts, chunk);
     bool const is_moved = c.is_masked && moves_whole_mask(p.reduce);
     long_row<T> shared = {m.x, m.y, m.where, {}, p.count, segment, c, {}, {}, buffer<bool>(is_moved ? p.count : 0)};
     shared.sums.resize(static_cast<std::size_t>((p.count + chunk - 1) / chunk));
@@ -66,9 +65,7 @@ bool are_long_rows(partition const& p, call const& c, index_t threads) noexcept 
 template <class E>
 constexpr index_t panel_columns(index_t columns) noexcept {
     constexpr index_t line = 64 / static_cast<index_t>(sizeof(compute_type<E>));
-    index_t block = std::min(columns, panel_width<compute_type<E>>);
-    while (block > line && columns % block > 0 && columns % block < line) block -= line;
-    return block;
+    return filled_block(columns, std::min(columns, panel_width<compute_type<E>>), line, line);
 }
 
 /// Whether kernels read what a mask says of a panel where it lies.
@@ -81,11 +78,11 @@ inline bool is_panel_mask(partition const& p) noexcept {
 template <form Form, class E>
 void apply_long_panels(memories<E, E> const& m, partition const& p, call const& c, team& on) {
     using T = compute_type<E>;
-    index_t const parts = on.threads(), per_part = (p.count + parts - 1) / parts;
+    index_t const parts = on.threads();
     walked_axes const column = p.reduce.bare();
     long_panel<E> shared = {};
     shared.masked = p.reduce, shared.element = column.at[0], shared.group = p.inner, shared.said = c;
-    shared.segment = (per_part + chunk - 1) / chunk * chunk;
+    shared.segment = segment_of(p.count, parts, chunk);
     shared.is_large = p.count * p.inner.extent * static_cast<index_t>(sizeof(T)) >= index_t{1} << 20;
     index_t const width = panel_columns<E>(p.inner.extent), panels = (p.inner.extent + width - 1) / width;
     shared.maxima.resize(static_cast<std::size_t>(2 * panel_width<T> * parts));
@@ -103,8 +100,10 @@ void apply_long_panels(memories<E, E> const& m, partition const& p, call const& 
             shared.columns = std::min(width, p.inner.extent - j);
             shared.x = m.x + at.x + j;
             shared.y = m.y + at.y + j;
-            if (m.where != nullptr) shared.where = shared.masked_at = m.where + at.where + j * p.inner.where;
-            if (m.where != nullptr) shared.element.where = p.reduce.at[0].where;
+            if (m.where != nullptr) {
+                shared.where = shared.masked_at = m.where + at.where + j * p.inner.where;
+                shared.element.where = p.reduce.at[0].where;
+            }
             if (is_moved) {
                 run(shared_step::mask);
                 shared.where = shared.answers.data();

@@ -25,6 +25,11 @@ private:
     index_t threads_;
 };
 
+/// Of n elements those of each part but the last: whole steps.
+constexpr index_t segment_of(index_t n, index_t parts, index_t step) noexcept {
+    return (n + parts * step - 1) / (parts * step) * step;
+}
+
 /// work(first, last, team) over [0, count) in parts: on the threads of a team where there are several and enough to do; the
 /// team of the only one is passed on.
 template <class Work>
