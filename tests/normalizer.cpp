@@ -478,7 +478,6 @@ array<T> numbers(softax::index_list const& shape) {
 
 template <class In>
 void check_axes(view<In const> const& a, unsigned reduced) {
-    using T = softax::compute_type<In>;
     std::vector<index_t> over;
     for (index_t axis = 0; axis < a.rank(); ++axis) {
         if (reduced >> axis & 1u) over.push_back(axis);
@@ -502,11 +501,8 @@ void check_axes(view<In const> const& a, unsigned reduced) {
     }
     // A group has the bits of a row that holds the same elements.
     if (a.rank() == 2 && reduced == 1) {
-        for (index_t j = 0; j < a.shape()[1]; ++j) {
-            std::vector<T> column;
-            for (index_t i = 0; i < a.shape()[0]; ++i) column.push_back(static_cast<T>(a(i, j)));
-            CHECK(is_same_bits(normalizer<T>(column), n.data()[j]));
-        }
+        auto const rows = softax::normalizers(array<In>(a.transpose()), 1);
+        for (index_t j = 0; j < a.shape()[1]; ++j) CHECK(is_same_bits(rows.data()[j], n.data()[j]));
     }
 }
 
@@ -563,6 +559,36 @@ TEMPLATE_TEST_CASE("an array of normalizers takes slices of an axis, in any orde
     REQUIRE_FAILS(slices.softmax_into(p, a, {0, 1}), std::invalid_argument, "(7,)");
     REQUIRE_FAILS(slices.softmax_into(p, view(a).slice(1, {.stop = 5}), 1), std::invalid_argument, "out has shape");
     REQUIRE_FAILS(softax::normalizers(a, 1, nan_of<double>), std::invalid_argument, "scale");
+}
+
+// Merged a packet at a time, but for maxima that are the same, far apart, huge or not finite.
+TEMPLATE_TEST_CASE("arrays of normalizers merge as their groups do", "[normalizer]", float, double) {
+    using T = TestType;
+    std::mt19937_64 random(25);
+    std::normal_distribution<double> draw(0, 4);
+    for (index_t const n : {1, 3, 4, 16, 31, 32, 33, 100}) {
+        for (double const apart : {0.0, 30.0, 690.0, 710.0, 3000.0, -3000.0}) {
+            array<T> a({n, 3}, T(0)), b({n, 3}, T(0));
+            for (T& x : a) x = static_cast<T>(draw(random));
+            for (T& x : b) x = static_cast<T>(draw(random) + apart);
+            for (index_t i = 0; i < n; i += 5) b(i, 0) = a(i, 0) = static_cast<T>(50 + apart);
+            for (index_t i = 1; i < n; i += 7) b(i, 1) = i % 2 == 0 ? nan_of<T> : -infinity<T>;
+            auto const of_a = softax::normalizers(a, 1, 0.7), of_b = softax::normalizers(b, 1);
+            auto both = of_a, turned = of_b, pushed = of_a;
+            both.merge(of_b);
+            turned.merge(of_a);
+            pushed.push(b, 1);
+            both.merge(normalizer_array<T>(softax::index_list{n}));
+            INFO("n " << n << ", apart " << apart);
+            for (index_t i = 0; i < n; ++i) {
+                auto const &found = both.data()[i], expected = merged(of_a.data()[i], of_b.data()[i]);
+                CHECK(is_same_bits(found, pushed.data()[i]));
+                CHECK((is_same_bits(found, turned.data()[i]) || std::isnan(found.maximum())));
+                CHECK((found.maximum() == expected.maximum() || std::isnan(expected.maximum())));
+                CHECK((found.sum() == expected.sum() || std::isnan(expected.sum())));
+            }
+        }
+    }
 }
 
 TEST_CASE("a row that arrives in pieces, in two passes, is the row", "[normalizer]") {
@@ -722,6 +748,106 @@ TEMPLATE_TEST_CASE("masks, scales and extra logits over every set of axes, at on
                 check_options<In>(view(a).slice(1, {.step = -2}), reduced, o);
                 if (o.where) o.where = o.where->transpose();
                 check_options<In>(view(a).slice(1, {.step = -2}).transpose(), reduced, o);
+            }
+        }
+    }
+}
+
+namespace {
+
+/// Each group by itself, in a row of its own, knows the same, and makes the same of it.
+template <class In>
+void check_groups(view<In const> const& a, unsigned reduced, softax::options const& o) {
+    using T = softax::compute_type<In>;
+    INFO("shape " << softax::detail::text_of(a.shape()) << ", axes " << reduced << ", scale " << o.scale
+                  << (o.where ? ", masked" : ""));
+    auto const over = said::axes_of(reduced);
+    array<bool> const live = o.where ? array<bool>(o.where->broadcast_to(a.shape())) : array<bool>(a.shape(), true);
+    auto const n = softax::normalizers(a, over, o);
+    auto p = array<In>::uninitialized(a.shape()), l = p;
+    n.softmax_into(p, a, over, o);
+    n.log_softmax_into(l, a, over, o);
+    struct group {
+        std::vector<T> all, left, p, l;
+        std::vector<bool> live;
+    };
+    std::vector<group> groups(static_cast<std::size_t>(n.size()));
+    index_t at[3] = {0, 0, 0};
+    for (at[0] = 0; at[0] < a.shape()[0]; ++at[0]) {
+        for (at[1] = 0; at[1] < a.shape()[1]; ++at[1]) {
+            for (at[2] = 0; at[2] < a.shape()[2]; ++at[2]) {
+                index_t number = 0;
+                for (index_t axis = 0; axis < 3; ++axis) {
+                    if (!(reduced >> axis & 1u)) number = number * a.shape()[axis] + at[axis];
+                }
+                group& g = groups[static_cast<std::size_t>(number)];
+                g.all.push_back(static_cast<T>(a(at[0], at[1], at[2])));
+                g.live.push_back(live(at[0], at[1], at[2]));
+                if (g.live.back()) g.left.push_back(g.all.back());
+                g.p.push_back(static_cast<T>(p(at[0], at[1], at[2])));
+                g.l.push_back(static_cast<T>(l(at[0], at[1], at[2])));
+            }
+        }
+    }
+    bool are_same = true;
+    for (index_t i = 0; i < n.size(); ++i) {
+        group const& g = groups[static_cast<std::size_t>(i)];
+        normalizer<T> const own(g.left, o.scale);
+        T const m = own.maximum(), found = n.data()[i].maximum();
+        are_same = are_same && (m == found || (std::isnan(m) && std::isnan(found)));
+        are_same = are_same && n.data()[i].empty() == own.empty();
+        // Rounded on their way from one pivot to another.
+        T const rounding = 4 * std::numeric_limits<T>::epsilon() * own.sum();
+        if (std::isfinite(m)) are_same = are_same && std::abs(own.sum() - n.data()[i].sum()) <= rounding;
+        std::vector<T> x(g.all.size());
+        auto const see = [&](std::vector<T> const& made, T nothing) {
+            for (std::size_t k = 0; k < x.size(); ++k) {
+                T const expected = static_cast<T>(static_cast<In>(g.live[k] ? x[k] : nothing));
+                are_same = are_same && (expected == made[k] || (std::isnan(expected) && std::isnan(made[k])));
+            }
+        };
+        n.data()[i].softmax_into(x, std::span<T const>(g.all), o.scale);
+        see(g.p, T(0));
+        n.data()[i].log_softmax_into(x, std::span<T const>(g.all), o.scale);
+        see(g.l, -infinity<T>);
+    }
+    CHECK(are_same);
+}
+
+}  // namespace
+
+// Groups that share packets, lines and blocks must not show it, nor what in one is NaN or infinite in another.
+TEMPLATE_TEST_CASE("normalizers over axes know of their groups what those of rows do", "[normalizer]", float, double,
+                   softax::half) {
+    using In = TestType;
+    std::mt19937_64 random(24);
+    for (softax::index_list const& shape : {softax::index_list{1, 70, 3},
+                                            {3, 20, 24},
+                                            {1, 9, 100},
+                                            {2, 3, 700},
+                                            {1, 1, 70000},
+                                            {2, 5, 300},
+                                            {1, 300, 70},
+                                            {1, 1300, 9},
+                                            {20, 4, 6},
+                                            {1, 9000, 5},
+                                            {3, 40, 33}}) {
+        if (is_slow_build && softax::detail::size_of(shape) > 20000) continue;
+        for (masking const how : {masking::none, masking::full, masking::per_row}) {
+            auto const mask = mask_of(how, shape, random);
+            auto a = numbers_under<In>(mask, shape, random);
+            for (int special = 0; special < (how == masking::full ? 9 : 0); ++special) {
+                float const of[] = {nan_of<float>, infinity<float>, -infinity<float>};
+                auto const place = random() % static_cast<std::size_t>(a.size());
+                a.data()[place] = static_cast<In>(of[special % 3]);
+            }
+            for (index_t k = 0; k < shape[2]; ++k) a(shape[0] - 1, shape[1] - 1, k) = static_cast<In>(-infinity<float>);
+            for (unsigned const reduced : {2u, 4u, 5u}) {
+                softax::options o = {.scale = reduced % 2 == 0 ? 1 : 0.3};
+                if (how != masking::none) o.where = mask;
+                check_groups<In>(a, reduced, o);
+                if (o.where) o.where = o.where->broadcast_to(shape).transpose();
+                check_groups<In>(view(a).transpose(), reduced, o);
             }
         }
     }

@@ -62,7 +62,7 @@ public:
     bool empty() const noexcept { return state_.count == 0; }
 
     /// m, -inf if empty; NaN if the group holds NaN or +inf.
-    EIGEN_ALWAYS_INLINE T maximum() const noexcept { return static_cast<T>(detail::wide_of(state_.max).hi); }
+    EIGEN_ALWAYS_INLINE T maximum() const noexcept { return static_cast<T>(detail::wide::of(state_.max).hi); }
 
     /// sum of exp(x - m), 0 if empty.
     EIGEN_ALWAYS_INLINE T sum() const noexcept { return detail::sum_of(state_); }
@@ -130,8 +130,8 @@ public:
 
     /// The elements of a that the mask of the options leaves, as scale * a: more of every group; and once a call the extra logit.
     /// a has any strides and an element type of which normalizers() gives this one. On a stream, groups and pieces of long ones
-    /// are shared out; the bits are the same on any number of threads. throws as softmax(), and std::invalid_argument if the
-    /// kept axes of a have another shape.
+    /// are shared out; the bits are the same on any number of threads. Cost: as logsumexp(). throws as softmax(), and
+    /// std::invalid_argument if the kept axes of a have another shape.
     template <viewable A>
     EIGEN_ALWAYS_INLINE void push(A const& a, axes const& over = all_axes, options const& o = detail::no_options) {
         detail::push_groups(*this, detail::reading(a), over, o);
@@ -144,7 +144,7 @@ public:
     /// Group by group. throws std::invalid_argument if the shapes differ.
     EIGEN_ALWAYS_INLINE void merge(normalizer_array const& other) {
         if (shape_ != other.shape_) detail::fail_shapes_differ("a normalizer_array", other.shape_, shape_);
-        for (index_t i = 0; i < size(); ++i) data()[i].merge(other.data()[i]);
+        detail::merge_groups(*this, 0, size(), [&](index_t i) { return other.data()[i].state(); });
     }
 
     /// logsumexp of every group.

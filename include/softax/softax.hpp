@@ -24,9 +24,12 @@
 //   detail/x86_lanes    what they do across lanes
 //   detail/choose       one of two packets, as bools in memory say
 //   detail/pack         a few packets, every step for all of them at once
+//   detail/request      what a call asks of the kernels beside the form
 //   detail/exponential  exp(x - m), up to a factor that cancels
+//   detail/wide         numbers as the sum of two doubles
 //   detail/sum          the order of summation, and the quotient
 //   detail/logarithm    of a sum; the extra logit
+//   detail/log_lanes    sums and logarithms, a group in each lane
 //   detail/logarithms   of several groups, side by side
 //   detail/conversions  elements of any type on their way to packets and back
 //   detail/groups       where groups lie, and which elements take part
@@ -99,7 +102,8 @@
 //   detail/group_pieces       the groups of strided memory, a piece at a time
 //   detail/normalizer_kernels maxima and sums of pieces
 //   detail/normalizer_state   maximum and the rest of the sum
-//   detail/normalizer_finish  what becomes of logits once the sum is known
+//   detail/finish_kernels     elements of groups of which the sum is known
+//   detail/normalizer_finish  what becomes of logits then
 //   detail/normalizer_pieces  pieces of groups: what a mask leaves, long integers
 //   detail/normalizer_groups  a state for each group
 //   normalizer          the running state: push, merge, finish

@@ -38,6 +38,10 @@ public:
         scale_ = static_cast<double>(asked.factor) * static_cast<double>(asked.mantissa);
         extra_ = asked.extra;
         if (call_.is_masked || is_wide_integer<In>) factor_ = std::exchange(asked.factor, T(1));
+        if (Form == form::logsumexp && call_.states != nullptr && plan_.where == plan::place::scratch) {
+            states_.resize(static_cast<std::size_t>(columns()));
+            asked.results = kernel_.scratch(), asked.states = states_.data();
+        }
         index_t const blocks = blocks_.count();
         first_ = blocks * s.part / s.parts, end_ = blocks * (s.part + 1) / s.parts;
         if (moved_mask_ && first_ < end_)
@@ -130,6 +134,11 @@ private:
         if (is_wide_integer<In> && kernel_.asked.has_extra()) move_origin();
         bool const may_be_nan = kernel_(lattice<T const>{s, element, group}, lattice<T>{s, element, result}, groups);
         if (Form == form::logsumexp && !kernel_.asked.has_extra()) integers_.restore(s, scale_);
+        if (Form == form::logsumexp && call_.states != nullptr) {
+            auto* const to =
+                static_cast<normalizer_state<T>*>(call_.states) + (m.y - static_cast<Out const*>(call_.results));
+            for_each_place(out, [&](walked_axis const& at) { to[at.y] = states_[static_cast<std::size_t>(at.x)]; });
+        }
         reach const next = {0, plan_.next_move(p_).y, 0};
         if (m.where != nullptr && may_be_nan) {
             auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
@@ -171,6 +180,7 @@ private:
     index_t first_, end_;  // blocks of the share
     chosen_kernel<Form, T> kernel_;
     wide_integers<In, T> integers_;
+    std::vector<normalizer_state<T>> states_;  // of groups in the scratch
 };
 
 /// The part-th of parts of all groups: the door to this instruction set.

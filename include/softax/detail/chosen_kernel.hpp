@@ -7,7 +7,7 @@ template <form Form, class T>
 class chosen_kernel {
 public:
     chosen_kernel(index_t count, plan const& p, call const& c)
-        : asked(request<T>::of(c.scale, c.extra)), count_(count), plan_(p), call_(c), scratch_(p.scratch_size(count)) {}
+        : asked(request<T>::of(c)), count_(count), plan_(p), call_(c), scratch_(p.scratch_size(count)) {}
 
     request<T> asked;
 

@@ -24,6 +24,10 @@ inline constexpr index_t piece_size = 8192;
 /// they do not all fall into the same places of a cache.
 inline constexpr index_t groups_at_once = 16, pitch_extra = 16;
 
+/// Groups that are finished at once where they lie: lines of so many side by side are long enough, and what is known of them stays in
+/// L1.
+inline constexpr index_t finished_at_once = 256;
+
 /// The axes of a shape, parted into kept ones and those along which groups lie; at least one of each.
 struct group_axes {
     walked_axes kept, reduced;
@@ -98,10 +102,22 @@ public:
         has_y_ = std::same_as<Out, Y> && is_run && run.y == 1 && y != nullptr;
         has_where_ = where == nullptr || (masked_.size == 1 && masked_.at[0].where == 1);
         bool const is_direct = has_x_ && has_where_ && (has_y_ || y == nullptr);
-        index_t const at_once = is_direct ? piece_size / std::max(count_, index_t{1}) : groups_at_once;
+        index_t const together = piece_size / std::max(count_, index_t{1});
+        index_t at_once = is_direct ? together : groups_at_once;
+        if constexpr (std::same_as<In, Out> && !std::integral<In>) {
+            walked_axis const& inmost = masked_.at[masked_.size - 1];
+            bool const is_one = masked_.size == 1;
+            // Groups of several axes are not cut, so long ones only where there are some for each thread.
+            bool const are_fit = is_one || count_ <= piece_size || axes.kept.count() >= 64;
+            are_side_by_side_ = are_fit && last_.x == 1 && last_.y == 1 && last_.extent > 1;
+            are_runs_ = are_fit && inmost.x == 1 && inmost.y == 1 && (is_one || inmost.extent >= 32) &&
+                        !(are_side_by_side_ && count_ == 1);
+            if (lie_in_blocks()) at_once = are_runs_ ? std::min(together, finished_at_once) : finished_at_once;
+            if (lie_in_blocks() && !is_one) piece_ = count_;
+        }
         block_ = std::max(std::min(last_.extent, at_once), index_t{1});
         blocks_ = (last_.extent + block_ - 1) / block_;
-        pieces_ = (count_ + piece_size - 1) / piece_size;
+        pieces_ = (count_ + piece_ - 1) / piece_;
         pitch_ = std::min(count_, piece_size) + pitch_extra;
     }
 
@@ -137,6 +153,26 @@ public:
         }
     }
 
+    /// Whether groups lie in runs or side by side, and may be taken some at once where they lie, if y is not null.
+    bool lie_in_blocks() const noexcept { return y_ != nullptr && (are_runs_ || are_side_by_side_); }
+
+    /// The same visits: work(a finish_block of which states and scale are not set, the number of its first group).
+    template <class Block, class Work>
+    void for_each_block(index_t first, index_t end, Work&& work) const {
+        for (index_t v = first; v < end; ++v) {
+            place const at = place_of(v);
+            Block b = {x_ + at.offset.x, y_ + at.offset.y, where_, last_.of(at.groups), masked_, are_runs_, nullptr, 1};
+            if (where_ != nullptr) b.where += at.offset.where;
+            if (masked_.size == 1) {
+                walked_axis& line = b.elements.at[0];
+                line.extent = at.n;
+                b.x += at.first * line.x, b.y += at.first * line.y;
+                if (where_ != nullptr) b.where += at.first * line.where;
+            }
+            work(b, at.group);
+        }
+    }
+
 private:
     /// The pieces of the groups of a block.
     template <class T>
@@ -162,8 +198,8 @@ private:
         };
         place p = {};
         p.piece = take_digit(pieces_);
-        p.first = p.piece * piece_size;
-        p.n = std::min(piece_size, count_ - p.first);
+        p.first = p.piece * piece_;
+        p.n = std::min(piece_, count_ - p.first);
         index_t const begin = take_digit(blocks_) * block_;
         p.group = v * last_.extent + begin;
         p.groups = std::min(block_, last_.extent - begin);
@@ -201,7 +237,8 @@ private:
     In const* x_;
     Out* y_;
     bool const* where_;
-    index_t count_, block_ = 1, blocks_ = 1, pieces_ = 0, pitch_ = 0;
+    index_t count_, piece_ = piece_size, block_ = 1, blocks_ = 1, pieces_ = 0, pitch_ = 0;
+    bool are_runs_ = false, are_side_by_side_ = false;
     bool has_x_ = false, has_y_ = false, has_where_ = false;  // handed over in place
 };
 

@@ -43,6 +43,25 @@ struct call {
     double scale = 1, extra = -std::numeric_limits<double>::infinity();
     bool is_masked = false, is_mask_moved = false, is_filled = false, is_in_place = false, is_aligned = false;
     index_t mask_groups = 1, mask_columns = 1;  // of which a mask is moved together at least
+    void const* results = nullptr;              // of logsumexp, where they lie in one run;
+    void* states = nullptr;                     // and to where the normalizer_state of each goes as well, if it does
+};
+
+/// hi + lo, hi being the sum rounded.
+struct twofold {
+    double hi = 0, lo = 0;
+};
+
+/// What a sum of T is kept in. No compiler flag changes it, so it may travel between units and machines of one byte order.
+template <class T>
+using sum_type = std::conditional_t<std::same_as<T, float>, double, twofold>;
+
+/// What is known of the exponentials of a group: the maximum, how many elements are that, and the sum of exp(x - max) of the others,
+/// times 2^bias. A group without elements has count 0 and the maximum -inf; one that holds NaN or +inf has the maximum NaN and count 1.
+template <class T>
+struct normalizer_state {
+    sum_type<T> max = {-std::numeric_limits<double>::infinity()}, others = {};
+    double count = 0;
 };
 
 /// Where the element with index (0, ..., 0) lies in each memory.

@@ -5,99 +5,6 @@
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// The sum S of exp((x - m) mantissa) of groups of T.
-template <class T>
-struct sum_beside {
-    using D = packet<double>;
-
-    D by,
-        others;  // 1 over the factor of all exponentials of a group, see factor_of, known before the sum is; the others less it
-    wide_lanes sum;  // 1 for each element that is m, and the others, which are never rounded to the precision of 1: the
-                     // confident class keeps its digits
-
-    EIGEN_ALWAYS_INLINE static sum_beside of(D rest, D k, D count, wide_lanes others, D mantissa) noexcept {
-        constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
-        D const one = D::set(1), high = D::set(-ln2_high), low = D::set(-ln2_low);
-        if constexpr (sizeof(T) == 4) {
-            // A double has room for all that is asked of a float.
-            D const r = madd(k, low, madd(k, high, rest * mantissa));
-            D const by = D::set(0x1p-64) / (one + exp_less_one<double>(r)), t = others.hi * by;
-            return {by, t, two_sum(count, t)};
-        } else {
-            D const p = opaque(rest * mantissa), zero = D::set(0), unbiased = D::set(0x1p-200);
-            wide_lanes const r = two_sum(madd(k, high, p), madd(k, low, fused_sum(rest, mantissa, zero - p)));
-            D const e = exp_less_one<double>(r.hi), factor = opaque(one + e),
-                    factor_low = madd(r.lo, factor, e - opaque(factor - one));
-            D const all = others.hi * unbiased, t = opaque(all / factor), minus = zero - t;
-            D const left = fused_sum(minus, factor, all) + madd(minus, factor_low, others.lo * unbiased);
-            wide_lanes const s = two_sum(count, t);
-            return {unbiased / factor, t, {s.hi, s.lo + left / factor}};
-        }
-    }
-};
-
-/// S = 2^e f, f in [0.707, 1.415): what S is multiplied by to get f, and e.
-struct binary_parts {
-    double power, exponent;
-
-    EIGEN_ALWAYS_INLINE static binary_parts of(double sum) noexcept {
-        constexpr double rounds = 0x1.8p52;
-        auto const e = (std::bit_cast<std::uint64_t>(sum) - 0x3fe6a09e00000000u) >> 52;
-        return {std::bit_cast<double>((1023 - e) << 52),
-                std::bit_cast<double>(e + std::bit_cast<std::uint64_t>(rounds)) - rounds};
-    }
-};
-
-/// log(S) = log(f) + e log(2), from f - 1 = d and z = d / (2 + d): log(f) = 2 artanh(z).
-template <class T>
-EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<double> power,
-                                              packet<double> exponent) noexcept {
-    using D = packet<double>;
-    D const two = D::set(2), d = madd(sum.hi, power, D::set(-1)), low = sum.lo * power;
-    if constexpr (sizeof(T) == 4) {
-        D const less = d + low, z = less / (two + less), z2 = z * z;
-        D series = D::set(2.0 / 11);
-        SOFTAX_UNROLLED
-        for (double const next : {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2.0}) series = madd(series, z2, D::set(next));
-        return {madd(exponent, D::set(0x1.62e42fefa39efp-1), series * z), D::set(0)};
-    } else {
-        // As d - d^2 / 2 + z (d^2 / 2 + r(z^2)), of which only d is as large as the result. The coefficients of r minimize the
-        // error (Remez), 2^-58.8 of the logarithm.
-        D const z = d / (two + d), z2 = z * z, half = D::set(0.5) * (d * d);
-        D r = D::set(0x1.2de42cbd4a724p-3);
-        SOFTAX_UNROLLED
-        for (double const next : {0x1.39c0a38656268p-3, 0x1.7464f20a941cfp-3, 0x1.c71c58fd0f130p-3,
-                                  0x1.249249386b8a5p-2, 0x1.999999998c18bp-2, 0x1.5555555555567p-1}) {
-            r = madd(r, z2, D::set(next));
-        }
-        D const small = madd(exponent, D::set(0x1.cf79abc9e3b3ap-40), low / (D::set(1) + d));
-        return {exponent * D::set(0x1.62e42fefap-1), d - (half - madd(z, madd(r, z2, half), small))};
-    }
-}
-
-/// What rounding takes from a * b, whatever the size of a.
-EIGEN_ALWAYS_INLINE packet<double> product_left(packet<double> a, packet<double> b, packet<double> product) noexcept {
-    using D = packet<double>;
-    // The product is an operand of madd as it is, so that no compiler makes one operation of it and what it is added to.
-    if constexpr (D::has_fma) return D::set(0) - madd(D::set(0) - a, b, product);
-    alignas(64) double of[3][D::lanes];
-    a.store(of[0]);
-    b.store(of[1]);
-    product.store(of[2]);
-    for (index_t l = 0; l < D::lanes; ++l) of[2][l] = std::fma(of[0][l], of[1][l], -of[2][l]);
-    return D::load(of[2]);
-}
-
-/// origin + m mantissa + log.
-template <class T>
-EIGEN_ALWAYS_INLINE packet<double> log_sum_of(packet<double> m, wide_lanes const& log,
-                                              request<T> const& asked) noexcept {
-    using D = packet<double>;
-    D const mantissa = D::set(static_cast<double>(asked.mantissa)), by_m = opaque(m * mantissa);
-    wide_lanes const start = two_sum(D::set(asked.origin), by_m), sum = two_sum(start.hi, log.hi);
-    return sum.hi + (sum.lo + (start.lo + (log.lo + product_left(m, mantissa, by_m))));
-}
-
 template <class T>
 struct logarithms {
     static constexpr index_t lanes = packet<T>::lanes;
@@ -109,10 +16,27 @@ struct logarithms {
     alignas(64) double log[lanes], log_low[lanes];
     /// Out without it: 1 over the factor of all exponentials of a group; others are then less that factor.
     alignas(64) double by[lanes];
+    /// Out if states are asked for: the others as these have them.
+    alignas(64) double state_others[lanes], state_others_low[lanes];
 
     void put(index_t l, log_terms<T> const& g) noexcept {
         m[l] = g.m, shift[l] = g.shift, magic[l] = g.magic;
         count[l] = g.count, others[l] = g.others.hi, others_low[l] = g.others.lo;
+    }
+
+    /// The states of the first live groups, if they are asked for, of which nothing is NaN or infinite; from one result to the next.
+    void keep_states(T const* results, index_t step, index_t live, request<T> const& asked) const noexcept {
+        if (asked.states == nullptr) return;
+        auto* const to = asked.states + (results - asked.results);
+        for (index_t l = 0; l < live; ++l) {
+            double const most = m[l] == 0 ? 0 : static_cast<double>(m[l]);  // the zeros are one number
+            wide const max = two_product(most, static_cast<double>(asked.mantissa));
+            if constexpr (sizeof(T) == 4) {
+                to[l * step] = {max.hi, state_others[l], count[l]};
+            } else {
+                to[l * step] = {{max.hi, max.lo}, {state_others[l], state_others_low[l]}, count[l]};
+            }
+        }
     }
 
     /// All groups, from packets: their maxima, pivots, how many elements are the maximum, and the sum of the others.
@@ -139,6 +63,7 @@ struct logarithms {
     void take(index_t live, request<T> const& asked) noexcept {
         // What lies in the other lanes is any number.
         for (index_t l = live; l < lanes; ++l) put(l, terms(0));
+        if (asked.states != nullptr) take_states(asked);
         if (!asked.has_extra()) return take_together(asked);
         for (index_t l = 0; l < lanes; ++l) {
             wide const all = l < live ? log_of(terms(l), asked) : log_of_sum(0);
@@ -168,6 +93,24 @@ struct logarithms {
         }
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < lanes; ++l) results[l] = static_cast<T>(of[l]);
+    }
+
+    /// The others times exp((shift - m) mantissa) 2^k, which the exponentials lack.
+    void take_states(request<T> const& asked) noexcept {
+        using D = packet<double>;
+        alignas(64) double rest[lanes], k[lanes];
+        for (index_t l = 0; l < lanes; ++l) {
+            rest[l] = static_cast<double>(shift[l] - m[l]);
+            k[l] = -static_cast<double>(exponent_of(magic[l]));
+        }
+        D const mantissa = D::set(static_cast<double>(asked.mantissa));
+        for (index_t l = 0; l < lanes; l += D::lanes) {
+            D const own = D::load(rest + l), product = opaque(own * mantissa);
+            wide_lanes const r = rest_of({product, product_left(own, mantissa, product)}, D::load(k + l));
+            wide_lanes const left = wide_lanes{D::load(others + l), D::load(others_low + l)} * exp_of_rest<T>(r);
+            left.hi.store(state_others + l);
+            left.lo.store(state_others_low + l);
+        }
     }
 
     /// Those of all groups, without an extra logit.
@@ -219,6 +162,16 @@ template <class T>
 T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
     wide const log = log_alone(g, asked);
     return static_cast<T>(log.hi + log.lo);
+}
+
+/// The state of a group, if it is asked for.
+template <class T>
+void keep_state(T const* result, log_terms<T> const& g, request<T> const& asked) noexcept {
+    if (asked.states == nullptr) return;
+    logarithms<T> logs;
+    for (index_t l = 0; l < logs.lanes; ++l) logs.put(l, g);
+    logs.take_states(asked);
+    logs.keep_states(result, 1, 1, asked);
 }
 
 /// The logsumexp of a group.

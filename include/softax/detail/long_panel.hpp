@@ -22,7 +22,7 @@ public:
         if (step == shared_step::mask) return move_mask();
         index_t const rows = end_ - first_;
         walked_axis const& at = s_.element;
-        auto asked = request<T>::of(s_.said.scale, s_.said.extra);
+        auto asked = request<T>::of(s_.said);
         mask<T> which = {};
         if (s_.where != nullptr) {
             T const factor = std::exchange(asked.factor, T(1));

@@ -16,7 +16,7 @@ class shared_segment<Form, long_row<T>> {
 public:
     shared_segment(long_row<T>& shared, index_t part) noexcept
         : r_(shared),
-          asked_(request<T>::of(shared.said.scale, shared.said.extra)),
+          asked_(request<T>::of(shared.said)),
           mask_(mask<T>::of({shared.where, 1, 0}, shared.where != nullptr ? std::exchange(asked_.factor, T(1)) : T(1))),
           answers_(shared.where, shared.axes),
           part_(part),
@@ -125,7 +125,10 @@ private:
 
     void write() noexcept {
         if constexpr (Form == form::logsumexp) {
-            if (part_ == 0) *r_.y = log_sum_of(terms(), asked_);
+            if (part_ > 0) return;
+            auto const sums = terms();
+            *r_.y = log_sum_of(sums, asked_);
+            keep_state(r_.y, sums, asked_);
         } else {
             auto const result = outcome<Form, T>::of(terms(), asked_);
             if (mask_ && result.is_nan_everywhere()) return write_left_out();

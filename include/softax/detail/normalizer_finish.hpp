@@ -4,19 +4,40 @@
 #include "normalizer_state.hpp"
 
 namespace softax::detail {
+
+/// The elements of at most so many groups, in runs or side by side in x and y, which may be one, and what is known of the groups.
+template <class E, class T>
+struct finish_block {
+    E const* x;
+    E* y;
+    bool const* where;  // the mask, or null
+    walked_axis group;
+    walked_axes elements;
+    bool are_runs;
+    normalizer_state<T> const* states;
+    double scale;
+};
+
+}  // namespace softax::detail
+
+#define SOFTAX_TARGET_FILE "finish_kernels.hpp"
+#include "targets.hpp"
+#undef SOFTAX_TARGET_FILE
+
+namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
 /// Sum of exp(x - max) over all elements.
 template <class T>
 wide total_of(normalizer_state<T> const& s) noexcept {
-    return wide{s.count, 0} + scaled(wide_of(s.others), unbiased<T>);
+    return wide{s.count, 0} + scaled(wide::of(s.others), 1 / bias_power<T>);
 }
 
 /// log(total_of(s)).
 template <class T>
 wide log_total_of(normalizer_state<T> const& s) noexcept {
     using c = exp_constants<T>;
-    wide const others = wide_of(s.others);
+    wide const others = wide::of(s.others);
     // A pivot at the maximum itself, with k = 0.
     return log_of(log_terms<T>{T(0), T(0), c::magic + T(c::bias + c::exponent_bias), s.count, others},
                   request<T>::of(1, -std::numeric_limits<double>::infinity()));
@@ -24,7 +45,7 @@ wide log_total_of(normalizer_state<T> const& s) noexcept {
 
 template <class T>
 bool is_nan(normalizer_state<T> const& s) noexcept {
-    return !(std::abs(wide_of(s.max).hi) <= std::numeric_limits<double>::max());  // only -inf included
+    return !(std::abs(wide::of(s.max).hi) <= std::numeric_limits<double>::max());  // only -inf included
 }
 
 /// scale x, not rounded, the scale being rounded to T as the kernels do.
@@ -37,7 +58,7 @@ template <class T>
 T logsumexp_of(normalizer_state<T> const& s) noexcept {
     if (s.count == 0) return -std::numeric_limits<T>::infinity();
     if (is_nan(s)) return std::numeric_limits<T>::quiet_NaN();
-    wide const log = log_total_of(s), m = wide_of(s.max), sum = two_sum(m.hi, log.hi);
+    wide const log = log_total_of(s), m = wide::of(s.max), sum = two_sum(m.hi, log.hi);
     return static_cast<T>(sum.hi + (sum.lo + (log.lo + m.lo)));
 }
 
@@ -52,7 +73,7 @@ template <class T>
 T log_softmax_of(normalizer_state<T> const& s, wide x) noexcept {
     if (is_nan(s)) return std::numeric_limits<T>::quiet_NaN();
     if (x.hi == -std::numeric_limits<double>::infinity()) return static_cast<T>(x.hi);
-    wide const result = (x - wide_of(s.max)) - log_total_of(s);
+    wide const result = (x - wide::of(s.max)) - log_total_of(s);
     return static_cast<T>(result.hi + result.lo);
 }
 
@@ -60,69 +81,33 @@ T log_softmax_of(normalizer_state<T> const& s, wide x) noexcept {
 template <class T>
 T rescale_of(normalizer_state<T> const& from, normalizer_state<T> const& to) noexcept {
     if (from.count == 0) return T(0);
-    if (is_nan(to) || wide_of(from.max).hi != wide_of(from.max).hi) return std::numeric_limits<T>::quiet_NaN();
-    wide const part = total_of(from) * exp_of<T>(wide_of(from.max) - wide_of(to.max), exp_constants<T>::bias);
-    return static_cast<T>(part.hi / total_of(to).hi * unbiased<T>);
+    if (is_nan(to) || wide::of(from.max).hi != wide::of(from.max).hi) return std::numeric_limits<T>::quiet_NaN();
+    wide const part = total_of(from) * exp_of<T>(wide::of(from.max) - wide::of(to.max), exp_constants<T>::bias);
+    return static_cast<T>(part.hi / total_of(to).hi / bias_power<T>);
 }
 
-/// The largest element that, times mantissa, is at most max. Elements of the group are at most that.
-template <class T>
-T pivot_below(wide max, T mantissa) noexcept {
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    auto const is_above = [&](T p) {
-        return is_less(max, two_product(static_cast<double>(p), static_cast<double>(mantissa)));
-    };
-    using limits = std::numeric_limits<T>;
-    T p = static_cast<T>(std::clamp(max.hi / static_cast<double>(mantissa), static_cast<double>(limits::lowest()),
-                                    static_cast<double>(limits::max())));
-    while (is_above(p)) p = std::nextafter(p, -infinity);
-    while (!is_above(std::nextafter(p, infinity))) p = std::nextafter(p, infinity);
-    return p;
-}
-
-template <class T>
-finishing<T> finishing_of(normalizer_state<T> const& s, double scale) noexcept {
-    using c = exp_constants<T>;
-    constexpr T powers = T(c::bias + c::exponent_bias), no_magic = c::magic + powers;
-    if (is_nan(s)) {
-        constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-        return {scale, nan, nan, T(0), T(0), -powers * c::ln2, no_magic, static_cast<T>(nan)};
-    }
-    auto const asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
-    double const mantissa = static_cast<double>(asked.mantissa);
-    wide const max = wide_of(s.max), log = log_total_of(s);
-    T const m = pivot_below(max, asked.mantissa), shift = std::abs(m) > asked.wide_over_mantissa ? m : T(0);
-    wide rest = max - two_product(static_cast<double>(shift), mantissa);
-    // So far above the shift, and so above every element of this scale, that exp is 0 there.
-    double const far = 2 * static_cast<double>(powers * c::ln2);
-    if (shift != T(0) && rest.hi > far) rest = {far, 0};
-    double const k = std::rint(rest.hi * static_cast<double>(c::log2_e));
-    wide const sum = total_of(s) * exp_of<T>(rest - times_ln2(k), c::bias);
-    wide const log_and_rest = log + (max - two_product(static_cast<double>(m), mantissa));
-    return {scale,
-            sum.hi,
-            sum.lo,
-            m,
-            shift,
-            (static_cast<T>(k) - powers) * asked.ln2_over_mantissa,
-            no_magic - static_cast<T>(k),
-            -static_cast<T>(log_and_rest.hi + log_and_rest.lo)};
-}
-
-/// y[0, n) of x[0, n), given the whole group and the mask, if there is one; y may be x.
-template <form Form, class T>
-void finish(T const* x, T* y, bool const* where, index_t n, finishing<T> const& f) noexcept {
+/// The results of a block, in the instruction set in use.
+template <form Form, class E, class T>
+void finish(finish_block<E, T> const& b) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_finish<Form>(x, y, where, n, f);
+            return avx512::run_finish<Form>(b);
         case instruction_set::avx2:
-            return avx2::run_finish<Form>(x, y, where, n, f);
+            return avx2::run_finish<Form>(b);
         case instruction_set::flags:
             break;
     }
 #endif
-    run_finish<Form>(x, y, where, n, f);
+    run_finish<Form>(b);
+}
+
+/// y[0, n) of x[0, n), of one group, given the whole of it and the mask, if there is one; y may be x.
+template <form Form, class T>
+void finish(T const* x, T* y, bool const* where, index_t n, normalizer_state<T> const& s, double scale) noexcept {
+    finish_block<T, T> b = {x, y, where, {1, 0, 0, 0}, {}, true, &s, scale};
+    b.elements.at[b.elements.size++] = {n, 1, 1, 1};
+    finish<Form>(b);
 }
 
 }  // namespace SOFTAX_ISA

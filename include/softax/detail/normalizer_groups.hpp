@@ -14,7 +14,7 @@ inline namespace SOFTAX_ISA {
 template <form Form, class T>
 void finish_into(normalizer_state<T> const& s, std::span<T> out, std::span<T const> x, double scale) {
     check_out(view<T>(out), index_list(x.size()), view<T const>(x));
-    finish<Form>(x.data(), out.data(), nullptr, static_cast<index_t>(x.size()), finishing_of(s, scale));
+    finish<Form>(x.data(), out.data(), nullptr, static_cast<index_t>(x.size()), s, scale);
 }
 
 /// Throws unless T computes In, and the kept axes have that shape.
@@ -34,38 +34,104 @@ void check_out_and_mask(view<Out> const& out, view<In const> const& a, options c
     if (o.where && shares_memory(*o.where, out)) fail_mask_overlap();
 }
 
+/// The state of a group that is NaN to the kernels: NaN or +inf is in it, or nothing above -inf.
+template <class T, class In>
+normalizer_state<T> state_without_sum(In const* x, bool const* where, walked_axes const& elements, double scale) {
+    double count = 0;
+    bool is_nan = false;
+    for_each_place(elements, [&](walked_axis const& at) {
+        if (where != nullptr && !where[at.where]) return;
+        count += 1;
+        is_nan = is_nan || !(scale * static_cast<double>(x[at.x]) < std::numeric_limits<double>::infinity());
+    });
+    return is_nan ? nan_state<T>() : state_of<T>({-std::numeric_limits<double>::infinity(), 0}, count);
+}
+
+/// The states of the groups of a, which is not empty, in row-major order: what logsumexp finds on its way to the results.
+template <class T, class In>
+std::vector<normalizer_state<T>> states_of(view<In const> const& a, index_list const& reduced, index_list const& shape,
+                                           checked_options o, team* on) {
+    auto results = array<T>::uninitialized(shape);
+    std::vector<normalizer_state<T>> states(static_cast<std::size_t>(results.size()));
+    o.said.extra = -std::numeric_limits<double>::infinity();
+    o.said.results = results.data(), o.said.states = states.data();
+    apply<form::logsumexp>(view(results), a, reduced, o, on);
+    bool const* const where = o.where ? o.where->data() : nullptr;
+    auto const axes = group_axes::of(a.shape(), reduced,
+                                     {a.strides(), spread_strides(results.strides(), reduced, a.rank()),
+                                      where != nullptr ? &o.where->strides() : nullptr});
+    for_each_place(axes.kept, [&](walked_axis const& at) {
+        T const result = results.data()[at.y];
+        auto& own = states[static_cast<std::size_t>(at.y)];
+        if (result == -std::numeric_limits<T>::infinity()) own = {};
+        if (is_nan(result))
+            own = state_without_sum<T>(a.data() + at.x, where != nullptr ? where + at.where : nullptr, axes.reduced,
+                                       scale_of<In>(o.said.scale));
+    });
+    return states;
+}
+
+/// The same piece by piece. Pieces of one group may be on several threads; they are merged in their order, so that no bit shows which.
+template <class T, class In>
+std::vector<normalizer_state<T>> states_of_pieces(view<In const> const& a, index_list const& reduced,
+                                                  index_list const& shape, checked_options const& o, team* on) {
+    auto const* const where = o.where ? &*o.where : nullptr;
+    group_walk<piece_element<In>, T, In, T> const walk(
+        group_axes::of(a.shape(), reduced, {a.strides(), a.strides(), where ? &where->strides() : nullptr}), a.data(),
+        nullptr, where ? where->data() : nullptr);
+    auto const size = static_cast<std::size_t>(size_of(shape)), pieces = static_cast<std::size_t>(walk.pieces());
+    std::vector<normalizer_state<T>> states(size * pieces);
+    in_parts(walk.visits(), a.size(), on, [&](index_t first, index_t end, team*) {
+        walk(first, end, [&](auto const& p) {
+            states[static_cast<std::size_t>(p.group) * pieces + static_cast<std::size_t>(p.number)] =
+                state_of(p, scale_of<In>(o.said.scale));
+        });
+    });
+    for (std::size_t i = 0; i < size; ++i) {
+        auto own = states[i * pieces];
+        for (std::size_t k = 1; k < pieces; ++k) own = merged(own, states[i * pieces + k]);
+        states[i] = own;
+    }
+    return states;
+}
+
+/// Groups [first, end) and what from(i) says of each.
+template <class T, template <class> class Groups, class From>
+void merge_groups(Groups<T>& groups, index_t first, index_t end, From const& from) {
+    constexpr index_t some = 32;
+    normalizer_state<T> own[some], more[some];
+    for (; first < end; first += some) {
+        index_t const n = std::min(end - first, some);
+        for (index_t j = 0; j < n; ++j) own[j] = groups.data()[first + j].state(), more[j] = from(first + j);
+        merge_into(own, more, n);
+        for (index_t j = 0; j < n; ++j) groups.data()[first + j].state() = own[j];
+    }
+}
+
 /// Groups is a normalizer_array<T>.
 template <class T, template <class> class Groups, class In>
 void push_groups(Groups<T>& groups, view<In const> const& a, axes const& over, options const& o) {
     index_list const reduced = over.canonical(a.rank());
     check_groups<T>(groups.shape(), a, reduced);
     checked_options const checked(o, a.shape());
-    auto const* const where = checked.where ? &*checked.where : nullptr;
-    group_walk<piece_element<In>, T, In, T> const walk(
-        group_axes::of(a.shape(), reduced, {a.strides(), a.strides(), where ? &where->strides() : nullptr}), a.data(),
-        nullptr, where ? where->data() : nullptr);
-    double const scale = scale_of<In>(o.scale);
     auto const extra = state_of<T>({static_cast<double>(static_cast<compute_type<In>>(o.extra)), 0}, 1);
-    bool const has_extra = o.extra != -std::numeric_limits<double>::infinity();
-    // Pieces of one group may be on several threads; they are merged in their order, so that no bit shows which.
-    index_t const pieces = walk.pieces(), apart = pieces > 1 ? pieces : 0;
-    std::vector<normalizer_state<T>> states(static_cast<std::size_t>(groups.size() * apart));
     run_on(o.on, [&](team* on) {
-        in_parts(walk.visits(), a.size(), on, [&](index_t first, index_t end, team*) {
-            walk(first, end, [&](auto const& p) {
-                auto const s = state_of(p, scale);
-                auto& own = groups.data()[p.group].state();
-                if (apart == 0) own = merged(own, s);
-                if (apart > 0) states[static_cast<std::size_t>(p.group * apart + p.number)] = s;
-            });
-        });
-        if (apart == 0 && !has_extra) return;
-        in_parts(groups.size(), a.size(), on, [&](index_t first, index_t end, team*) {
-            for (index_t i = first; i < end; ++i) {
-                auto& own = groups.data()[i].state();
-                for (index_t k = 0; k < apart; ++k) own = merged(own, states[static_cast<std::size_t>(i * apart + k)]);
-                if (has_extra) own = merged(own, extra);
+        std::vector<normalizer_state<T>> states;
+        if (!a.empty()) {
+            // The kernels compute wide integers in float, and of other types than theirs a long row is one thread's. Threads do not
+            // decide, since the last bit may show which it is.
+            bool const are_long = groups.size() < 16 && a.size() / groups.size() >= index_t{1} << 16;
+            bool const are_in_pieces = is_wide_integer<In> || (!std::same_as<In, T> && are_long);
+            if (are_in_pieces) states = states_of_pieces<T>(a, reduced, groups.shape(), checked, on);
+            if constexpr (!is_wide_integer<In>) {
+                if (!are_in_pieces) states = states_of<T>(a, reduced, groups.shape(), checked, on);
             }
+        }
+        bool const has_extra = o.extra != -std::numeric_limits<double>::infinity();
+        in_parts(groups.size(), a.size(), on, [&](index_t first, index_t end, team*) {
+            if (!a.empty())
+                merge_groups(groups, first, end, [&](index_t i) { return states[static_cast<std::size_t>(i)]; });
+            if (has_extra) merge_groups(groups, first, end, [&](index_t) { return extra; });
         });
     });
 }
@@ -85,6 +151,18 @@ void finish_groups(Groups<T> const& groups, view<Out> const& out, view<In const>
         out.data(), where ? where->data() : nullptr);
     run_on(o.on, [&](team* on) {
         in_parts(walk.visits(), a.size(), on, [&](index_t first, index_t end, team*) {
+            if constexpr (std::same_as<In, Out> && !std::integral<In>) {
+                if (walk.lie_in_blocks()) {
+                    using block = finish_block<In, T>;
+                    walk.template for_each_block<block>(first, end, [&](block b, index_t group) {
+                        normalizer_state<T> states[finished_at_once];
+                        for (index_t j = 0; j < b.group.extent; ++j) states[j] = groups.data()[group + j].state();
+                        b.states = states, b.scale = o.scale;
+                        finish<Form>(b);
+                    });
+                    return;
+                }
+            }
             group_finishing<piece_element<In>, T, Groups<T>> finishing(groups, scale_of<In>(o.scale));
             walk(first, end, [&](auto const& p) { finishing.template operator()<Form>(p); });
         });

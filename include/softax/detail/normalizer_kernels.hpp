@@ -1,6 +1,6 @@
-// normalizer_kernels: one piece of a row for a normalizer: what it adds to the sum, and what a finished normalizer makes of it.
+// normalizer_kernels: what one piece of a row adds to a normalizer.
 //
-// Built on the sums of row and the quotient and logarithm of sum. What goes in and out has types that no instruction set
+// Built on the sums of row. What goes in and out has types that no instruction set
 // changes (normalizer_state.hpp).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
@@ -56,40 +56,95 @@ piece<T> run_term(T x, T m) noexcept {
     return {m, T(0), T(1), static_cast<double>(exponent_of(at.magic.first())), 0, term.hi, term.lo};
 }
 
-/// y[0, n) of x[0, n), given the whole group; y may be x.
-template <form Form, way Way, class T>
-void run_finish(T const* x, T* y, index_t n, finishing<T> const& f) noexcept {
-    using P = packet<T>;
-    auto const asked = request<T>::of(f.scale, -std::numeric_limits<double>::infinity());
-    auto const scale = scaling<T>::of(asked);
-    pivot<T> const at = {P::set(f.shift), P::set(f.floor), P::set(f.magic)};
-    P const m = P::set(f.m), minus_log = P::set(f.minus_log);
-    auto const divide = quotient<T>::by(wide{f.sum_hi, f.sum_lo});
-    for (index_t i = 0; i < n; i += P::lanes) {
-        index_t const live = std::min(n - i, P::lanes);
-        P const value = P::load(x + i, live, x[i]);
-        if constexpr (Form == form::softmax) {
-            P const z = scale.template factored<Way>(value);
-            divide(reduced_exp<T>::template of<Way>(z, at, scale).value()).store(y + i, live);
-        } else {
-            scale.log_softmax(value, m, minus_log).store(y + i, live);
+/// Merges of a packet of groups of float.
+class merging {
+    using P = packet<float>;
+    using D = packet<double>;
+
+public:
+    static constexpr index_t lanes = P::lanes;
+
+    /// to[0, n) = both, n <= lanes; bits of those that are left to merged(): maxima that are no floats of a usual size, or the same.
+    std::uint32_t operator()(normalizer_state<float>* to, normalizer_state<float> const* from, index_t n) noexcept {
+        std::uint32_t left = 0;
+        for (index_t l = 0; l < lanes; ++l) {
+            auto const &a = to[l < n ? l : 0], &b = from[l < n ? l : 0];
+            if (!take(l, b.max > a.max ? b : a, b.max > a.max ? a : b) && l < n) left |= std::uint32_t{1} << l;
+        }
+        add_maxima();
+        add_others();
+        for (index_t l = 0; l < n; ++l) {
+            if (!(left >> l & 1u)) to[l] = {m_[l], sum_[l], count_[l]};
+        }
+        return left;
+    }
+
+private:
+    bool take(index_t l, normalizer_state<float> const& most, normalizer_state<float> const& least) noexcept {
+        m_[l] = most.max, sum_[l] = most.others, count_[l] = most.count;
+        x_[l] = least.max, others_[l] = least.others, count_of_x_[l] = least.count;
+        m_of_[l] = static_cast<float>(m_[l]), x_of_[l] = static_cast<float>(x_[l]);
+        bool const are_held = static_cast<double>(m_of_[l]) == m_[l] && static_cast<double>(x_of_[l]) == x_[l];
+        bool const is_usual = std::abs(m_of_[l]) <= exp_constants<float>::wide && x_[l] > m_[l] - 700;
+        return are_held && is_usual && x_[l] < m_[l];
+    }
+
+    /// Adds the elements that were a maximum, as the kernels add them (see run_term).
+    void add_maxima() noexcept {
+        auto const asked = request<float>::of(1, -std::numeric_limits<double>::infinity());
+        auto const at = pivot<float>::of(P::load(m_of_), asked);
+        auto const e = reduced_exp<float>::template of<way::plain>(P::load(x_of_), at, scaling<float>::of(asked));
+        alignas(64) float term[lanes], term_low[lanes], magic[lanes];
+        P const one = P::set(1), more = opaque(one + e.less_one);
+        (more * e.power).store(term);
+        ((e.less_one - opaque(more - one)) * e.power).store(term_low);
+        at.magic.store(magic);
+        alignas(64) double k[lanes], below[lanes];
+        SOFTAX_VECTORIZED
+        for (index_t l = 0; l < lanes; ++l) {
+            k[l] = static_cast<double>(exponent_of(magic[l]));
+            below[l] = count_of_x_[l] * (static_cast<double>(term[l]) + static_cast<double>(term_low[l]));
+        }
+        for (index_t l = 0; l < lanes; l += D::lanes) {
+            D const less = exp_less_one<double>(D::set(0) - rest_of(D::load(m_ + l), D::load(k + l))),
+                    own = D::load(below + l);
+            (D::load(sum_ + l) + madd(own, less, own)).store(sum_ + l);
         }
     }
-}
 
-/// run_finish with the exponential that the call and its maximum need; 0, or its logarithm, where the mask leaves an element out,
-/// if there is a mask.
-template <form Form, class T>
-void run_finish(T const* x, T* y, bool const* where, index_t n, finishing<T> const& f) noexcept {
+    /// Adds the others times exp(x - m).
+    void add_others() noexcept {
+        alignas(64) double whole[lanes], power[lanes];
+        for (index_t l = 0; l < lanes; l += D::lanes) {
+            D const d = D::load(x_ + l) - D::load(m_ + l), rounds = D::set(exp_constants<double>::magic);
+            D const k = opaque(madd(d, D::set(exp_constants<double>::log2_e), rounds)) - rounds;
+            k.store(whole + l);
+            (D::set(1) + exp_less_one<double>(rest_of(d, k))).store(power + l);
+        }
+        for (index_t l = 0; l < lanes; ++l) {
+            auto const exponent = static_cast<std::int64_t>(std::max(whole[l], -1020.0)) + 1023;
+            sum_[l] += others_[l] * (power[l] * std::bit_cast<double>(static_cast<std::uint64_t>(exponent) << 52));
+        }
+    }
+
+    /// d - k ln 2.
+    EIGEN_ALWAYS_INLINE static D rest_of(D d, D k) noexcept {
+        return madd(k, D::set(-0x1.cf79abc9e3b3ap-40), madd(k, D::set(-0x1.62e42fefap-1), d));
+    }
+
+    alignas(64) double m_[lanes], sum_[lanes], count_[lanes];
+    alignas(64) double x_[lanes], others_[lanes], count_of_x_[lanes];  // of the lower maximum
+    alignas(64) float m_of_[lanes], x_of_[lanes];
+};
+
+/// The same of n groups, n <= 32.
+inline std::uint32_t run_merge(normalizer_state<float>* to, normalizer_state<float> const* from, index_t n) noexcept {
     door const held;
-    bool const is_plain = static_cast<T>(f.scale) == T(1) && f.shift == T(0);
-    is_plain ? run_finish<Form, way::plain>(x, y, n, f) : run_finish<Form, way::general>(x, y, n, f);
-    if (where == nullptr) return;
-    using P = packet<T>;
-    P const nothing = P::set(Form == form::softmax ? T(0) : -std::numeric_limits<T>::infinity());
-    index_t i = 0;
-    for (; i + P::lanes <= n; i += P::lanes) chosen(where + i, P::load(y + i), nothing).store(y + i);
-    if (i < n) chosen(where + i, n - i, P::load(y + i, n - i, T(0)), nothing).store(y + i, n - i);
+    merging merge;
+    std::uint32_t left = 0;
+    for (index_t j = 0; j < n; j += merging::lanes)
+        left |= merge(to + j, from + j, std::min(n - j, merging::lanes)) << j;
+    return left;
 }
 
 SOFTAX_KERNELS_END

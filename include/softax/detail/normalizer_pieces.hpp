@@ -59,7 +59,7 @@ X extreme_of(group_piece<X, T> const& p, double scale) noexcept {
 template <class T>
 normalizer_state<T> state_of_run(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
     auto s = state_of(piece_of(x, y, where, n, scale), where != nullptr ? y : x, n);
-    if (where != nullptr && wide_of(s.max).hi == -std::numeric_limits<double>::infinity()) {
+    if (where != nullptr && wide::of(s.max).hi == -std::numeric_limits<double>::infinity()) {
         s.count = static_cast<double>(std::count(where, where + n, true));  // what is left out is -inf in y too
     }
     return s;
@@ -72,7 +72,7 @@ normalizer_state<T> state_of(group_piece<X, T> const& p, double scale) noexcept 
         X const origin = extreme_of(p, scale);
         for (index_t i = 0; i < p.n; ++i) p.y[i] = difference(p.x[i], origin);
         auto s = state_of_run(p.y, p.y, p.where, p.n, scale);
-        if (s.count > 0) s.max = rounded<T>(wide_of(s.max) + scaled_integer(origin, scale));
+        if (s.count > 0) s.max = rounded<T>(wide::of(s.max) + scaled_integer(origin, scale));
         return s;
     } else {
         return state_of_run(p.x, p.y, p.where, p.n, scale);
@@ -87,31 +87,21 @@ public:
 
     /// The results of a piece.
     template <form Form>
-    void operator()(group_piece<X, T> const& p) noexcept {
-        if (p.group < first_ || p.group >= end_) prepare(p.group);
-        index_t const j = p.group - first_;
+    void operator()(group_piece<X, T> const& p) const noexcept {
+        auto s = groups_.data()[p.group].state();
+        T const* x = nullptr;
         if constexpr (std::integral<X>) {
-            for (index_t i = 0; i < p.n; ++i) p.y[i] = difference(p.x[i], origin_[j]);
-            finish<Form>(p.y, p.y, p.where, p.n, of_[j]);
+            X const origin = nearest(scale_ == 0 ? 0 : wide::of(s.max).hi / scale_);
+            s.max = rounded<T>(wide::of(s.max) - scaled_integer(origin, scale_));
+            for (index_t i = 0; i < p.n; ++i) p.y[i] = difference(p.x[i], origin);
+            x = p.y;
         } else {
-            finish<Form>(p.x, p.y, p.where, p.n, of_[j]);
+            x = p.x;
         }
+        finish<Form>(x, p.y, p.where, p.n, s, scale_);
     }
 
 private:
-    /// Some groups at once, whose long chains of operations then go side by side.
-    void prepare(index_t first) noexcept {
-        first_ = first, end_ = std::min(first + groups_at_once, groups_.size());
-        for (index_t j = 0; j < end_ - first; ++j) {
-            auto s = groups_.data()[first + j].state();
-            if constexpr (std::integral<X>) {
-                origin_[j] = nearest(scale_ == 0 ? 0 : wide_of(s.max).hi / scale_);
-                s.max = rounded<T>(wide_of(s.max) - scaled_integer(origin_[j], scale_));
-            }
-            of_[j] = finishing_of(s, scale_);
-        }
-    }
-
     /// An integer not far from x where there is one.
     static X nearest(double x) noexcept {
         using limits = std::numeric_limits<X>;
@@ -121,9 +111,6 @@ private:
 
     Groups const& groups_;
     double scale_;
-    index_t first_ = 0, end_ = 0;  // the groups that are prepared
-    finishing<T> of_[groups_at_once];
-    X origin_[groups_at_once];  // taken off integers
 };
 
 }  // namespace SOFTAX_ISA

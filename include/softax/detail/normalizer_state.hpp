@@ -10,35 +10,12 @@
 
 namespace softax::detail {
 
-/// hi + lo, hi being the sum rounded.
-struct twofold {
-    double hi = 0, lo = 0;
-};
-
-/// What a sum of T is kept in. No compiler flag changes it, so it may travel between units and machines of one byte order.
-template <class T>
-using sum_type = std::conditional_t<std::same_as<T, float>, double, twofold>;
-
-/// A group without elements has count 0 and the maximum -inf; one that holds NaN or +inf has the maximum NaN and count 1.
-template <class T>
-struct normalizer_state {
-    sum_type<T> max = {-std::numeric_limits<double>::infinity()}, others = {};
-    double count = 0;
-};
-
 /// What a piece of a row adds: sum = sum of exp((x - shift) mantissa) 2^(bias - k) over the elements below the maximum m,
 /// of which there are count; x and m are as factored (see request).
 template <class T>
 struct piece {
     T m, shift, mantissa;
     double k, count, sum_hi, sum_lo;
-};
-
-/// What a piece of a row needs of a finished normalizer: a pivot, the sum in its units, the maximum and the logarithm.
-template <class T>
-struct finishing {
-    double scale, sum_hi, sum_lo;
-    T m, shift, floor, magic, minus_log;
 };
 
 }  // namespace softax::detail
@@ -50,9 +27,6 @@ struct finishing {
 namespace softax::detail {
 inline namespace SOFTAX_ISA {
 
-EIGEN_ALWAYS_INLINE wide wide_of(double x) noexcept { return {x, 0}; }
-EIGEN_ALWAYS_INLINE wide wide_of(twofold x) noexcept { return {x.hi, x.lo}; }
-
 template <class T>
 EIGEN_ALWAYS_INLINE sum_type<T> rounded(wide x) noexcept {
     if constexpr (std::same_as<T, float>) {
@@ -62,35 +36,9 @@ EIGEN_ALWAYS_INLINE sum_type<T> rounded(wide x) noexcept {
     }
 }
 
-EIGEN_ALWAYS_INLINE wide operator-(wide a) noexcept { return {-a.hi, -a.lo}; }
-EIGEN_ALWAYS_INLINE wide operator-(wide a, wide b) noexcept { return a + -b; }
-EIGEN_ALWAYS_INLINE wide operator*(wide a, wide b) noexcept {
-    wide const p = two_product(a.hi, b.hi);
-    return two_sum(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
-}
-/// a times a power of two.
-EIGEN_ALWAYS_INLINE wide scaled(wide a, double power) noexcept { return {a.hi * power, a.lo * power}; }
-EIGEN_ALWAYS_INLINE bool is_less(wide a, wide b) noexcept { return a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo); }
-
 /// k ln 2, k being an integer below 2^16: the product with the upper part is exact.
 inline wide times_ln2(double k) noexcept {
     return wide{k * 0x1.62e42fefap-1, 0} + two_product(k, 0x1.cf79abc9e3b3ap-40);
-}
-
-/// exp(r) for abs(r) <= 0.36, relative error 2^-98: 1 + p doubled six times, from exp(r / 64) by its Taylor series.
-inline wide exp_near_zero(wide r) noexcept {
-    constexpr wide coefficient[] = {{0x1.1111111111111p-7, 0x1.1111111111111p-63},  // 1/5!, 1/4!, 1/3!
-                                    {0x1.5555555555555p-5, 0x1.5555555555555p-59},
-                                    {0x1.5555555555555p-3, 0x1.5555555555555p-57},
-                                    {0.5, 0},
-                                    {1, 0}};
-    r = scaled(r, 1 / 64.0);
-    double const x = r.hi;
-    wide p = {1 / 720.0 + x * (1 / 5040.0 + x * (1 / 40320.0 + x * (1 / 362880.0 + x * (1 / 3628800.0)))), 0};
-    for (wide const c : coefficient) p = c + r * p;
-    p = r * p;
-    for (int i = 0; i < 6; ++i) p = (p + p) + p * p;
-    return wide{1, 0} + p;
 }
 
 /// exp(d) 2^exponent, as exact as sums of T are kept; 0 below exp(-800), where nothing of T is left (see exp_constants).
@@ -149,9 +97,21 @@ piece<T> term_of(T x, T m) noexcept {
     return run_term(x, m);
 }
 
-/// What takes the factor from the others.
-template <class T>
-inline constexpr double unbiased = sizeof(T) == 4 ? 0x1p-64 : 0x1p-200;
+/// run_merge of the instruction set in use.
+inline std::uint32_t left_of_merge(normalizer_state<float>* to, normalizer_state<float> const* from,
+                                   index_t n) noexcept {
+#ifdef SOFTAX_HAS_REGIONS
+    switch (chosen_instruction_set()) {
+        case instruction_set::avx512:
+            return avx512::run_merge(to, from, n);
+        case instruction_set::avx2:
+            return avx2::run_merge(to, from, n);
+        case instruction_set::flags:
+            break;
+    }
+#endif
+    return run_merge(to, from, n);
+}
 
 /// The sum of a piece as the others of a state.
 template <class T>
@@ -190,15 +150,29 @@ wide others_below(wide x, double count, wide max) noexcept {
 template <class T>
 normalizer_state<T> merged(normalizer_state<T> const& a, normalizer_state<T> const& b) noexcept {
     if (a.count == 0 || b.count == 0) return a.count == 0 ? b : a;
-    wide const a_max = wide_of(a.max), b_max = wide_of(b.max);
+    wide const a_max = wide::of(a.max), b_max = wide::of(b.max);
     if (a_max.hi != a_max.hi || b_max.hi != b_max.hi) return nan_state<T>();
     if (is_less(a_max, b_max)) return merged(b, a);
-    wide b_others = wide_of(b.others);
-    if (!is_less(b_max, a_max)) return {a.max, rounded<T>(wide_of(a.others) + b_others), a.count + b.count};
+    wide b_others = wide::of(b.others);
+    if (!is_less(b_max, a_max)) return {a.max, rounded<T>(wide::of(a.others) + b_others), a.count + b.count};
     if (b_others.hi != 0) {
-        b_others = scaled(b_others, unbiased<T>) * exp_of<T>(b_max - a_max, exp_constants<T>::bias);
+        b_others = scaled(b_others, 1 / bias_power<T>) * exp_of<T>(b_max - a_max, exp_constants<T>::bias);
     }
-    return {a.max, rounded<T>(wide_of(a.others) + (b_others + others_below<T>(b_max, b.count, a_max))), a.count};
+    return {a.max, rounded<T>(wide::of(a.others) + (b_others + others_below<T>(b_max, b.count, a_max))), a.count};
+}
+
+/// to[0, n) = both, group by group, of float a packet at once.
+template <class T>
+void merge_into(normalizer_state<T>* to, normalizer_state<T> const* from, index_t n) noexcept {
+    constexpr index_t some = 32;
+    for (index_t j = 0; j < n; j += some) {
+        index_t const live = std::min(n - j, some);
+        std::uint32_t left = 0xffffffff;
+        if constexpr (std::same_as<T, float>) left = left_of_merge(to + j, from + j, live);
+        for (index_t l = 0; l < live && left != 0; ++l) {
+            if (left >> l & 1u) to[j + l] = merged(to[j + l], from[j + l]);
+        }
+    }
 }
 
 /// s and the elements scale * x[0, n), taken in pieces that stay in cache between their two passes.

@@ -220,6 +220,7 @@ private:
             for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(j + l));
             logs.take(live, asked_);
             Form == form::logsumexp ? logs.take_sums(log_ + j, asked_) : logs.take_negative(log_ + j);
+            if constexpr (Form == form::logsumexp && std::same_as<E, T>) logs.keep_states(y + j, 1, live, asked_);
             for (index_t l = 0; l < live && Form == form::logsumexp; ++l) {
                 y[j + l] = converted<E>(asked_.has_extra() ? log_[j + l] : log_[j + l] + at_.floor[j + l]);
             }

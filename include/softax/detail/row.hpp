@@ -162,6 +162,7 @@ private:
                 T const result =
                     is_left_out ? log_of_empty_row<T>(which.from(i).where.data, n) : log_sum_of(terms, asked_);
                 *y.data = converted<E>(result);
+                if constexpr (!is_converted) keep_state(y.data, terms, asked_);
                 has_nan_ |= is_nan(result) && !mask_;
             } else {
                 others.last = Form == form::softmax ? e : from;

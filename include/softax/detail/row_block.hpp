@@ -121,7 +121,10 @@ private:
         for (index_t l = 0; l < live; ++l) logs.put(l, terms_of(first + l));
         logs.take(live, asked_);
         alignas(64) T results[P::lanes];
-        if constexpr (Form == form::logsumexp) logs.take_sums(results, asked_);
+        if constexpr (Form == form::logsumexp) {
+            logs.take_sums(results, asked_);
+            if constexpr (!is_converted) logs.keep_states(&y(0, first), y.column, live, asked_);
+        }
         for (index_t l = 0, r = first; l < live; ++l, ++r) {
             seen_ = seen_ + P::set(at_.magic[r] + static_cast<T>(sum_[r].hi));
             if constexpr (Form == form::logsumexp) {

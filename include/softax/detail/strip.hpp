@@ -39,6 +39,8 @@ private:
             s.template finish<Form>(size.n, live, which.from(j));
             if constexpr (Form == form::logsumexp) {
                 std::copy_n(s.e_[0], live, y.data + j);
+                for (index_t p = 0; p < live && asked.states != nullptr; p += P::lanes)
+                    s.logs_[p / P::lanes].keep_states(y.data + j + p, 1, std::min(live - p, P::lanes), asked);
             } else {
                 s.e_.store(y.from(j), size.n, live);
             }

@@ -11,37 +11,6 @@ inline constexpr index_t chunk = 512;
 /// At least a packet of either type.
 inline constexpr index_t sum_lanes = std::max(index_t{8}, packet<float>::lanes);
 
-/// hi + lo, hi being the sum rounded.
-struct wide {
-    double hi, lo;
-};
-
-/// a + b and what rounding took from it (Knuth).
-EIGEN_ALWAYS_INLINE wide two_sum(double a, double b) noexcept {
-    double const s = opaque(a + b), t = opaque(s - a);
-    return {s, (a - opaque(s - t)) + (b - t)};
-}
-
-/// hi + lo in each lane.
-struct wide_lanes {
-    packet<double> hi, lo;
-};
-
-/// The same in each lane.
-EIGEN_ALWAYS_INLINE wide_lanes two_sum(packet<double> a, packet<double> b) noexcept {
-    packet<double> const s = opaque(a + b), t = opaque(s - a);
-    return {s, (a - opaque(s - t)) + (b - t)};
-}
-
-/// a * b and what rounding took from it.
-inline wide two_product(double a, double b) noexcept { return {a * b, std::fma(a, b, -(a * b))}; }
-
-EIGEN_ALWAYS_INLINE wide operator+(wide a, wide b) noexcept {
-    wide const s = two_sum(a.hi, b.hi), low = {s.lo + (a.lo + b.lo), 0};
-    double const hi = opaque(s.hi + low.hi);
-    return {hi, low.hi - (hi - s.hi)};
-}
-
 /// One packet of lanes of a running sum with its rounding errors.
 template <class T>
 struct lane_sum {
