@@ -500,6 +500,31 @@ TEST_CASE("the extra logit takes part in the maximum", "[options][extra]") {
     CHECK(softax::logsumexp(a, -1, {.extra = 1000}) == array<float>::scalar(1000));
 }
 
+/// The bug: an extra logit that is rounded up by more than exp holds has the sum 0, and all results are NaN.
+TEMPLATE_TEST_CASE("an extra logit beyond what its type holds leaves 0", "[options][extra]", float, double,
+                   std::int64_t) {
+    using T = result_type<TestType>;
+    random_bits random(8);
+    for (index_t const n : {1, 5, 30, 700}) {
+        for (int k = 0; k < 300; ++k) {
+            double const scale = 0.1 + static_cast<double>(random() % 3000) / 1000,
+                         extra = std::ldexp(1 + static_cast<double>(random() % 1000) / 1000,
+                                            static_cast<int>(20 + random() % 80));
+            auto const a =
+                array<TestType>({n}, static_cast<TestType>(std::is_integral_v<TestType> ? -5000000000000000001 : 1));
+            double const x = static_cast<double>(static_cast<T>(scale)) * static_cast<double>(a(0)),
+                         e = static_cast<double>(static_cast<T>(extra));
+            options const o = {.scale = scale, .extra = extra};
+            INFO("n " << n << ", scale " << scale << ", extra " << extra);
+            CHECK(softax::softmax(a, -1, o) == array<T>({n}, T(0)));
+            CHECK(softax::log_softmax(a, -1, o)(n - 1) == Approx(x - e).epsilon(4 * std::numeric_limits<T>::epsilon()));
+            // Of the larger of result and maximum.
+            CHECK(softax::logsumexp(a, -1, o).data()[0] ==
+                  Approx(e).epsilon(0).margin(std::numeric_limits<T>::epsilon() * std::max(e, std::abs(x))));
+        }
+    }
+}
+
 /// The bug: wide integers, which are taken less their maximum, meet an extra logit that is not.
 TEMPLATE_TEST_CASE("the extra logit beside integers", "[options][extra]", std::uint8_t, std::int32_t, std::uint32_t,
                    std::int64_t, std::uint64_t) {

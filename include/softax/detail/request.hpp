@@ -75,7 +75,12 @@ struct request {
 
     void set_extra(double logit) noexcept {
         extra = logit;
-        extra_over_mantissa = static_cast<T>(mantissa == 1 ? logit : logit / static_cast<double>(mantissa));
+        double const m = static_cast<double>(mantissa);
+        T const near = static_cast<T>(mantissa == 1 ? logit : logit / m);
+        // Not above it: the sum of a group of which the maximum is too far above everything is 0.
+        bool const is_above =
+            static_cast<double>(near) * m != logit && std::fma(static_cast<double>(near), m, -logit) > 0;
+        extra_over_mantissa = is_above ? std::nextafter(near, -std::numeric_limits<T>::infinity()) : near;
     }
 
     bool is_scaled() const noexcept { return factor != 1 || mantissa != 1; }
