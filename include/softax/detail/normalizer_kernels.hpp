@@ -1,7 +1,6 @@
-// normalizer_kernels: what one piece of a row adds to a normalizer.
+// normalizer_kernels: what one piece of a row adds to a normalizer, and what packets of them come to.
 //
-// Built on the sums of row. What goes in and out has types that no instruction set
-// changes (normalizer_state.hpp).
+// Built on the sums of row. What goes in and out has types that no instruction set changes (normalizer_state.hpp).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
