@@ -4,10 +4,12 @@
 
 #include <softax/softmax.hpp>
 
-#define SOFTAX_KERNELS_OF_FORM(word, Form, In)                                                          \
-    word template void softax::detail::apply_share<softax::detail::form::Form>(                         \
-        softax::detail::memories<In, softax::result_type<In>> const&, softax::detail::partition const&, \
-        softax::detail::call const&, softax::detail::share const&);
+#define SOFTAX_KERNELS_TO(word, Form, In, Out)                                                                   \
+    word template void softax::detail::apply_share<softax::detail::form::Form>(                                  \
+        softax::detail::memories<In, Out> const&, softax::detail::partition const&, softax::detail::call const&, \
+        softax::detail::share const&);
+
+#define SOFTAX_KERNELS_OF_FORM(word, Form, In) SOFTAX_KERNELS_TO(word, Form, In, softax::result_type<In>)
 
 #define SOFTAX_KERNELS_OF(word, In)               \
     SOFTAX_KERNELS_OF_FORM(word, softmax, In)     \
@@ -24,23 +26,25 @@
     SOFTAX_STEPS_OF_FORM(word, logsumexp, Shared)
 
 // All that is computed in float, and all that is in double.
-#define SOFTAX_KERNELS_IN_FLOAT(word)                   \
-    SOFTAX_KERNELS_OF(word, float)                      \
-    SOFTAX_STEPS_OF(word, long_row<float>)              \
-    SOFTAX_STEPS_OF(word, long_panel<float>)            \
-    SOFTAX_STEPS_OF(word, long_panel<softax::half>)     \
-    SOFTAX_STEPS_OF(word, long_panel<softax::bfloat16>) \
-    SOFTAX_KERNELS_OF(word, softax::half)               \
-    SOFTAX_KERNELS_OF(word, softax::bfloat16)           \
-    SOFTAX_KERNELS_OF(word, bool)                       \
-    SOFTAX_KERNELS_OF(word, char)                       \
-    SOFTAX_KERNELS_OF(word, std::int8_t)                \
-    SOFTAX_KERNELS_OF(word, std::uint8_t)               \
-    SOFTAX_KERNELS_OF(word, std::int16_t)               \
-    SOFTAX_KERNELS_OF(word, std::uint16_t)              \
-    SOFTAX_KERNELS_OF(word, std::int32_t)               \
-    SOFTAX_KERNELS_OF(word, std::uint32_t)              \
-    SOFTAX_KERNELS_OF(word, std::int64_t)               \
+#define SOFTAX_KERNELS_IN_FLOAT(word)                           \
+    SOFTAX_KERNELS_OF(word, float)                              \
+    SOFTAX_STEPS_OF(word, long_row<float>)                      \
+    SOFTAX_STEPS_OF(word, long_panel<float>)                    \
+    SOFTAX_STEPS_OF(word, long_panel<softax::half>)             \
+    SOFTAX_STEPS_OF(word, long_panel<softax::bfloat16>)         \
+    SOFTAX_KERNELS_OF(word, softax::half)                       \
+    SOFTAX_KERNELS_OF(word, softax::bfloat16)                   \
+    SOFTAX_KERNELS_TO(word, logsumexp, softax::half, float)     \
+    SOFTAX_KERNELS_TO(word, logsumexp, softax::bfloat16, float) \
+    SOFTAX_KERNELS_OF(word, bool)                               \
+    SOFTAX_KERNELS_OF(word, char)                               \
+    SOFTAX_KERNELS_OF(word, std::int8_t)                        \
+    SOFTAX_KERNELS_OF(word, std::uint8_t)                       \
+    SOFTAX_KERNELS_OF(word, std::int16_t)                       \
+    SOFTAX_KERNELS_OF(word, std::uint16_t)                      \
+    SOFTAX_KERNELS_OF(word, std::int32_t)                       \
+    SOFTAX_KERNELS_OF(word, std::uint32_t)                      \
+    SOFTAX_KERNELS_OF(word, std::int64_t)                       \
     SOFTAX_KERNELS_OF(word, std::uint64_t)
 
 #define SOFTAX_KERNELS_IN_DOUBLE(word)      \
