@@ -40,7 +40,7 @@ public:
     finished_groups(normalizer_state<T> const* states, index_t n, request<T> const& asked) noexcept {
         for (index_t j = 0; j < n; j += lanes) {
             take(states + j, std::min(n - j, lanes), j, asked);
-            Form == form::softmax ? take_sums(j, asked) : take_logs(j);
+            Form == form::softmax ? take_sums(j, asked) : keep_logs(j);
         }
         if constexpr (Form == form::softmax) quotients(high_, low_, sum_, (n + lanes - 1) / lanes * lanes);
     }
@@ -131,20 +131,11 @@ private:
         }
     }
 
-    void take_logs(index_t j) noexcept {
-        alignas(64) double power[lanes], exponent[lanes];
+    void keep_logs(index_t j) noexcept {
+        take_logs<T>(total_, total_low_);
         SOFTAX_VECTORIZED
-        for (index_t l = 0; l < lanes; ++l) {
-            auto const parts = binary_parts::of(total_[l]);
-            power[l] = parts.power, exponent[l] = parts.exponent;
-        }
-        for (index_t l = 0; l < lanes; l += D::lanes) {
-            auto const log = log_from_parts<T>({D::load(total_ + l), D::load(total_low_ + l)}, D::load(power + l),
-                                               D::load(exponent + l));
-            (log.hi + (log.lo + D::load(above_ + l))).store(total_ + l);
-        }
-        SOFTAX_VECTORIZED
-        for (index_t l = 0; l < lanes; ++l) minus_log_[j + l] = static_cast<T>(-total_[l]);
+        for (index_t l = 0; l < lanes; ++l)
+            minus_log_[j + l] = static_cast<T>(-(total_[l] + (total_low_[l] + above_[l])));
     }
 
     static constexpr double powers = exp_constants<T>::bias + exp_constants<T>::exponent_bias;

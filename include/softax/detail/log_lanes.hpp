@@ -53,16 +53,15 @@ struct sum_beside {
                      // confident class keeps its digits
 
     EIGEN_ALWAYS_INLINE static sum_beside of(D rest, D k, D count, wide_lanes others, D mantissa) noexcept {
-        constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
-        D const one = D::set(1), high = D::set(-ln2_high), low = D::set(-ln2_low);
+        D const one = D::set(1);
         if constexpr (sizeof(T) == 4) {
             // A double has room for all that is asked of a float.
-            D const r = madd(k, low, madd(k, high, rest * mantissa));
+            D const r = madd(k, D::set(-0x1.cf79abc9e3b3ap-40), madd(k, D::set(-0x1.62e42fefap-1), rest * mantissa));
             D const by = D::set(0x1p-64) / (one + exp_less_one<double>(r)), t = others.hi * by;
             return {by, t, two_sum(count, t)};
         } else {
             D const p = opaque(rest * mantissa), zero = D::set(0), unbiased = D::set(0x1p-200);
-            wide_lanes const r = two_sum(madd(k, high, p), madd(k, low, fused_sum(rest, mantissa, zero - p)));
+            wide_lanes const r = rest_of({p, fused_sum(rest, mantissa, zero - p)}, k);
             D const e = exp_less_one<double>(r.hi), factor = opaque(one + e),
                     factor_low = madd(r.lo, factor, e - opaque(factor - one));
             D const all = others.hi * unbiased, t = opaque(all / factor), minus = zero - t;
@@ -109,6 +108,25 @@ EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<doub
         }
         D const small = madd(exponent, D::set(0x1.cf79abc9e3b3ap-40), low / (D::set(1) + d));
         return {exponent * D::set(0x1.62e42fefap-1), d - (half - madd(z, madd(r, z2, half), small))};
+    }
+}
+
+/// The logarithms of the sums of a packet of groups, each in two parts, in their place.
+template <class T>
+EIGEN_ALWAYS_INLINE void take_logs(double* sum, double* low) noexcept {
+    using D = packet<double>;
+    constexpr index_t lanes = packet<T>::lanes;
+    alignas(64) double power[lanes], exponent[lanes];
+    SOFTAX_VECTORIZED
+    for (index_t l = 0; l < lanes; ++l) {
+        auto const parts = binary_parts::of(sum[l]);
+        power[l] = parts.power, exponent[l] = parts.exponent;
+    }
+    for (index_t l = 0; l < lanes; l += D::lanes) {
+        wide_lanes const log =
+            log_from_parts<T>({D::load(sum + l), D::load(low + l)}, D::load(power + l), D::load(exponent + l));
+        log.hi.store(sum + l);
+        log.lo.store(low + l);
     }
 }
 

@@ -116,7 +116,7 @@ struct logarithms {
     /// Those of all groups, without an extra logit.
     void take_together(request<T> const& asked) noexcept {
         using D = packet<double>;
-        alignas(64) double rest[lanes], k[lanes], power[lanes], exponent[lanes];
+        alignas(64) double rest[lanes], k[lanes];
         SOFTAX_VECTORIZED
         for (index_t l = 0; l < lanes; ++l) rest[l] = static_cast<double>(m[l] - shift[l]);
         SOFTAX_VECTORIZED
@@ -130,17 +130,7 @@ struct logarithms {
             s.sum.hi.store(log + l);
             s.sum.lo.store(log_low + l);
         }
-        SOFTAX_VECTORIZED
-        for (index_t l = 0; l < lanes; ++l) {
-            auto const parts = binary_parts::of(log[l]);
-            power[l] = parts.power, exponent[l] = parts.exponent;
-        }
-        for (index_t l = 0; l < lanes; l += D::lanes) {
-            auto const of_sum =
-                log_from_parts<T>({D::load(log + l), D::load(log_low + l)}, D::load(power + l), D::load(exponent + l));
-            of_sum.hi.store(log + l);
-            of_sum.lo.store(log_low + l);
-        }
+        take_logs<T>(log, log_low);
     }
 };
 

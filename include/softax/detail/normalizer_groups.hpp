@@ -98,10 +98,9 @@ std::vector<normalizer_state<T>> states_of_pieces(view<In const> const& a, index
 /// Groups [first, end) and what from(i) says of each.
 template <class T, template <class> class Groups, class From>
 void merge_groups(Groups<T>& groups, index_t first, index_t end, From const& from) {
-    constexpr index_t some = 32;
-    normalizer_state<T> own[some], more[some];
-    for (; first < end; first += some) {
-        index_t const n = std::min(end - first, some);
+    normalizer_state<T> own[merged_at_once], more[merged_at_once];
+    for (; first < end; first += merged_at_once) {
+        index_t const n = std::min(end - first, merged_at_once);
         for (index_t j = 0; j < n; ++j) own[j] = groups.data()[first + j].state(), more[j] = from(first + j);
         merge_into(own, more, n);
         for (index_t j = 0; j < n; ++j) groups.data()[first + j].state() = own[j];

@@ -136,7 +136,7 @@ private:
     alignas(64) float m_of_[lanes], x_of_[lanes];
 };
 
-/// The same of n groups, n <= 32.
+/// The same of n groups, n <= merged_at_once.
 inline std::uint32_t run_merge(normalizer_state<float>* to, normalizer_state<float> const* from, index_t n) noexcept {
     door const held;
     merging merge;

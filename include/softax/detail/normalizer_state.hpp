@@ -161,17 +161,16 @@ normalizer_state<T> merged(normalizer_state<T> const& a, normalizer_state<T> con
     return {a.max, rounded<T>(wide::of(a.others) + (b_others + others_below<T>(b_max, b.count, a_max))), a.count};
 }
 
-/// to[0, n) = both, group by group, of float a packet at once.
+/// Groups that are merged at once: the bits of what left_of_merge returns.
+inline constexpr index_t merged_at_once = 32;
+
+/// to[0, n) = both, group by group, of float a packet at once; n <= merged_at_once.
 template <class T>
 void merge_into(normalizer_state<T>* to, normalizer_state<T> const* from, index_t n) noexcept {
-    constexpr index_t some = 32;
-    for (index_t j = 0; j < n; j += some) {
-        index_t const live = std::min(n - j, some);
-        std::uint32_t left = 0xffffffff;
-        if constexpr (std::same_as<T, float>) left = left_of_merge(to + j, from + j, live);
-        for (index_t l = 0; l < live && left != 0; ++l) {
-            if (left >> l & 1u) to[j + l] = merged(to[j + l], from[j + l]);
-        }
+    std::uint32_t left = 0xffffffff;
+    if constexpr (std::same_as<T, float>) left = left_of_merge(to, from, n);
+    for (index_t j = 0; j < n && left != 0; ++j) {
+        if (left >> j & 1u) to[j] = merged(to[j], from[j]);
     }
 }
 
