@@ -187,11 +187,11 @@ private:
 template <form Form, class In, class Out>
 void run_groups(memories<In, Out> const& m, partition const& p, call const& c, share const& s) {
     door const held;
-    if constexpr (Form == form::softmax && std::same_as<In, Out> && std::floating_point<In>) {
-        if (plan::is_short_row(p, c)) {
-            auto const asked = request<In>::of(c.scale, c.extra);
-            c.is_masked ? short_row(m.x, m.y, p.count, asked, mask<In>::of({m.where, 1, 0}, In(1)))
-                        : short_row(m.x, m.y, p.count, asked, everything<In>{});
+    if constexpr (std::same_as<In, Out> && std::floating_point<In>) {
+        if (plan::is_short_row<Form>(p, c)) {
+            auto const asked = request<In>::of(c);
+            c.is_masked ? short_row<Form>(m.x, m.y, p.count, asked, mask<In>::of({m.where, 1, 0}, In(1)))
+                        : short_row<Form>(m.x, m.y, p.count, asked, everything<In>{});
             return;
         }
     }

@@ -34,9 +34,10 @@ struct plan {
     }
 
     /// Whether all there is is one short row, for which a plan takes as long as the row.
+    template <form Form>
     static bool is_short_row(partition const& p, call const& c) noexcept {
         bool const is_alone = p.outer.size == 0 && p.inner.extent == 1 && p.reduce.size == 1 && p.count < short_group;
-        return is_alone && p.reduce.at[0].x == 1 && p.reduce.at[0].y == 1 &&
+        return is_alone && p.reduce.at[0].x == 1 && (Form == form::logsumexp || p.reduce.at[0].y == 1) &&
                (!c.is_masked || p.reduce.at[0].where == 1) && c.extra == -std::numeric_limits<double>::infinity();
     }
 

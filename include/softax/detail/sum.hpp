@@ -11,6 +11,17 @@ inline constexpr index_t chunk = 512;
 /// At least a packet of either type.
 inline constexpr index_t sum_lanes = std::max(index_t{8}, packet<float>::lanes);
 
+/// The exponential where x is not m, and what rounding takes from 1 + less_one; without it many equal terms would all err to one side.
+template <class T>
+struct term_below {
+    packet<T> value, left;
+
+    EIGEN_ALWAYS_INLINE static term_below of(reduced_exp<T> const& e, packet<T> x, packet<T> m) noexcept {
+        packet<T> const one = packet<T>::set(T(1)), sum = opaque(one + e.less_one);
+        return {zero_where_equal(sum * e.power, x, m), zero_where_equal(e.less_one - opaque(sum - one), x, m)};
+    }
+};
+
 /// One packet of lanes of a running sum with its rounding errors.
 template <class T>
 struct lane_sum {
@@ -28,12 +39,9 @@ struct lane_sum {
         hi = s;
     }
 
-    /// Adds the exponential where x is not m. For sums whose terms have no known order of size, which start at 0 (Knuth);
-    /// what rounding took from 1 + less_one is added too, since many equal terms would all err to one side.
+    /// Adds the exponential where x is not m. For sums whose terms have no known order of size, which start at 0 (Knuth).
     EIGEN_ALWAYS_INLINE void add_unless_equal(reduced_exp<T> const& e, packet<T> x, packet<T> m) noexcept {
-        packet<T> const one = packet<T>::set(T(1)), sum = opaque(one + e.less_one);
-        packet<T> const left = zero_where_equal(e.less_one - opaque(sum - one), x, m);
-        packet<T> const term = zero_where_equal(sum * e.power, x, m);
+        auto const [term, left] = term_below<T>::of(e, x, m);
         packet<T> const s = opaque(hi + term), t = opaque(s - hi);
         lo = lo + madd(left, e.power, (hi - opaque(s - t)) + (term - t));
         hi = s;
