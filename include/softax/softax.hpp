@@ -100,7 +100,7 @@
 //   gradient            derivatives of the family
 //   cross_entropy       loss of logits and targets, with its gradient
 //   detail/group_pieces       the groups of strided memory, a piece at a time
-//   detail/normalizer_kernels maxima and sums of pieces; merges
+//   detail/normalizer_kernels maxima and sums of rows; merges
 //   detail/normalizer_state   maximum and the rest of the sum
 //   detail/finish_kernels     elements of groups of which the sum is known
 //   detail/normalizer_finish  what becomes of logits then

@@ -82,7 +82,7 @@ struct group_piece {
 };
 
 /// Brings the groups of the memory at x, as X, piece by piece, and writes results of type Y to that at y, unless y is null. Then
-/// pieces have room only where there is a mask or results are of another type.
+/// pieces have room only where results are of another type.
 template <class X, class Y, class In, class Out>
 class group_walk {
 public:
@@ -130,7 +130,7 @@ public:
     void operator()(index_t first, index_t end, Work&& work) const {
         index_t const size = block_ * pitch_, y_pitch = y_ == nullptr ? 0 : pitch_;
         bool const is_one = std::same_as<X, Y> && !has_x_;
-        bool const needs_y = y_ == nullptr ? where_ != nullptr || !std::same_as<X, Y> : !has_y_;
+        bool const needs_y = y_ == nullptr ? !std::same_as<X, Y> : !has_y_;
         buffer<X> x(has_x_ ? 0 : size);
         buffer<Y> y(!needs_y || is_one ? 0 : std::max(block_ * y_pitch, pitch_));
         buffer<bool> where(has_where_ ? 0 : size);

@@ -28,14 +28,16 @@ struct logarithms {
     void keep_states(T const* results, index_t step, index_t live, request<T> const& asked) const noexcept {
         if (asked.states == nullptr) return;
         auto* const to = asked.states + (results - asked.results);
-        for (index_t l = 0; l < live; ++l) {
-            double const most = m[l] == 0 ? 0 : static_cast<double>(m[l]);  // the zeros are one number
-            wide const max = two_product(most, static_cast<double>(asked.mantissa));
-            if constexpr (sizeof(T) == 4) {
-                to[l * step] = {max.hi, state_others[l], count[l]};
-            } else {
-                to[l * step] = {{max.hi, max.lo}, {state_others[l], state_others_low[l]}, count[l]};
-            }
+        for (index_t l = 0; l < live; ++l) to[l * step] = state(l, asked);
+    }
+
+    normalizer_state<T> state(index_t l, request<T> const& asked) const noexcept {
+        double const most = m[l] == 0 ? 0 : static_cast<double>(m[l]);  // the zeros are one number
+        wide const max = two_product(most, static_cast<double>(asked.mantissa));
+        if constexpr (sizeof(T) == 4) {
+            return {max.hi, state_others[l], count[l]};
+        } else {
+            return {{max.hi, max.lo}, {state_others[l], state_others_low[l]}, count[l]};
         }
     }
 
@@ -154,14 +156,19 @@ T log_as(log_terms<T> const& g, request<T> const& asked) noexcept {
     return static_cast<T>(log.hi + log.lo);
 }
 
-/// The state of a group, if it is asked for.
+/// What they would keep of it.
 template <class T>
-void keep_state(T const* result, log_terms<T> const& g, request<T> const& asked) noexcept {
-    if (asked.states == nullptr) return;
+normalizer_state<T> state_alone(log_terms<T> const& g, request<T> const& asked) noexcept {
     logarithms<T> logs;
     for (index_t l = 0; l < logs.lanes; ++l) logs.put(l, g);
     logs.take_states(asked);
-    logs.keep_states(result, 1, 1, asked);
+    return logs.state(0, asked);
+}
+
+/// The state of a group, if it is asked for.
+template <class T>
+void keep_state(T const* result, log_terms<T> const& g, request<T> const& asked) noexcept {
+    if (asked.states != nullptr) asked.states[result - asked.results] = state_alone(g, asked);
 }
 
 /// The logsumexp of a group.

@@ -82,7 +82,7 @@ template <class T>
 T rescale_of(normalizer_state<T> const& from, normalizer_state<T> const& to) noexcept {
     if (from.count == 0) return T(0);
     if (is_nan(to) || wide::of(from.max).hi != wide::of(from.max).hi) return std::numeric_limits<T>::quiet_NaN();
-    wide const part = total_of(from) * exp_of<T>(wide::of(from.max) - wide::of(to.max), exp_constants<T>::bias);
+    wide const part = total_of(from) * exp_of<T>(wide::of(from.max) - wide::of(to.max));
     return static_cast<T>(part.hi / total_of(to).hi / bias_power<T>);
 }
 

@@ -34,19 +34,6 @@ void check_out_and_mask(view<Out> const& out, view<In const> const& a, options c
     if (o.where && shares_memory(*o.where, out)) fail_mask_overlap();
 }
 
-/// The state of a group that is NaN to the kernels: NaN or +inf is in it, or nothing above -inf.
-template <class T, class In>
-normalizer_state<T> state_without_sum(In const* x, bool const* where, walked_axes const& elements, double scale) {
-    double count = 0;
-    bool is_nan = false;
-    for_each_place(elements, [&](walked_axis const& at) {
-        if (where != nullptr && !where[at.where]) return;
-        count += 1;
-        is_nan = is_nan || !(scale * static_cast<double>(x[at.x]) < std::numeric_limits<double>::infinity());
-    });
-    return is_nan ? nan_state<T>() : state_of<T>({-std::numeric_limits<double>::infinity(), 0}, count);
-}
-
 /// The states of the groups of a, which is not empty, in row-major order: what logsumexp finds on its way to the results.
 template <class T, class In>
 std::vector<normalizer_state<T>> states_of(view<In const> const& a, index_list const& reduced, index_list const& shape,

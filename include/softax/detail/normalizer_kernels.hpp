@@ -1,58 +1,64 @@
-// normalizer_kernels: what one piece of a row adds to a normalizer, and what packets of them come to.
+// normalizer_kernels: what a row and an element are to a normalizer, and what packets of normalizers come to.
 //
-// Built on the sums of row. What goes in and out has types that no instruction set changes (normalizer_state.hpp).
+// What goes in and out has types that no instruction set changes (kernels.hpp).
 #ifdef SOFTAX_KERNELS_BEGIN  // targets.hpp includes this once for each instruction set
 SOFTAX_KERNELS_BEGIN
 
-/// The largest of x[0, n) as factored, n >= 1; as row_max.
-template <way Way, class T>
-T piece_max(T const* x, index_t n, scaling<T> const& scale) noexcept {
-    using P = packet<T>;
-    return n < P::lanes ? max_lane(scale.template factored<Way>(P::load(x, n, x[0]))) : row_max<Way>(x, n, scale);
-}
-
-/// piece_of a row whose maximum, as factored, is m.
-template <way Way, class T>
-piece<T> sums_of(T const* x, index_t n, T m, request<T> const& asked) noexcept {
-    auto const at = pivot<T>::of(m, asked);
-    rows_beside<form::logsumexp, T> const none = {};
-    row_sums<form::logsumexp, Way, beside::nothing, T> sums(m, asked, none);
+/// Of a row of n >= short_group elements whose maximum, as factored, is m.
+template <way Way, beside Beside, class T>
+log_terms<T> sums_of(T const* x, index_t n, T m, request<T> const& asked, mask<T> const& which) noexcept {
+    rows_beside<form::logsumexp, T> others = {};
+    others.which = which, others.is_long = n > longest_waiting<T>;
+    row_sums<form::logsumexp, Way, Beside, T> sums(m, asked, others);
     T* const nothing = const_cast<T*>(x);  // is stored: logsumexp keeps no exponentials
     for (index_t i = 0; i < n; i += chunk) sums.add(x, nothing, i, std::min(n - i, chunk));
-    return {m,          at.shift.first(), asked.mantissa, static_cast<double>(exponent_of(at.magic.first())),
-            sums.count, sums.sum.hi,      sums.sum.lo};
+    return sums.terms();
 }
 
-/// What x[0, n), n >= 1, adds to a normalizer of scale * x. Where the maximum is not finite only that is answered. What a mask
-/// leaves out, if there is one, is -inf on its way to y.
+/// The same, the mask being looked at if Beside says so.
+template <beside Beside, class T>
+log_terms<T> sums_of(T const* x, index_t n, request<T> const& asked, mask<T> const& which) noexcept {
+    auto const scale = scaling<T>::of(asked);
+    T m;
+    if constexpr (Beside == beside::own_masked) {
+        m = masked_max(x, n, which, which.where.data);
+    } else {
+        m = asked.is_scaled() ? row_max<way::general>(x, n, scale) : row_max<way::plain>(x, n, scale);
+    }
+    return asked.is_plain(m) ? sums_of<way::plain, Beside>(x, n, m, asked, which)
+                             : sums_of<way::general, Beside>(x, n, m, asked, which);
+}
+
+/// The state of those of x[0, n) that a mask leaves, of all if there is none, as scale * x, to the bit as logsumexp finds it; n >= 1.
+/// Without a count if it has no sum: of NaN or +inf, or of nothing above -inf.
 template <class T>
-piece<T> run_piece(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
+normalizer_state<T> run_state(T const* x, bool const* where, index_t n, double scale) noexcept {
     door const held;
     auto asked = request<T>::of(scale, -std::numeric_limits<double>::infinity());
+    log_terms<T> terms;
     if (where != nullptr) {
-        auto const which = mask<T>::of({}, std::exchange(asked.factor, T(1)));
-        which.copy(y, x, where, n);
-        x = y;
+        auto const which = mask<T>::of({where, 1, n}, std::exchange(asked.factor, T(1)));
+        terms = n < short_group ? short_elements<T>(x, n, asked, which).terms(asked)
+                                : sums_of<beside::own_masked>(x, n, asked, which);
+    } else {
+        terms = n < short_group ? short_elements<T>(x, n, asked, everything<T>{}).terms(asked)
+                                : sums_of<beside::nothing>(x, n, asked, mask<T>());
     }
-    auto const factors = scaling<T>::of(asked);
-    bool const is_scaled = asked.is_scaled();
-    T const m = is_scaled ? piece_max<way::general>(x, n, factors) : piece_max<way::plain>(x, n, factors);
-    if (!(std::abs(m) <= std::numeric_limits<T>::max())) return {m, T(0), T(1), 0, 0, 0, 0};
-    return asked.is_plain(m) ? sums_of<way::plain>(x, n, m, asked) : sums_of<way::general>(x, n, m, asked);
+    return is_finite(terms.m) && is_finite(terms.others.hi) ? state_alone(terms, asked) : normalizer_state<T>();
 }
 
-/// What one element x below the maximum m adds, to the bit as sums_of; both finite and abs(m) <= wide.
+/// What one element x below the maximum m is among the others, to the bit as in run_state; both finite and abs(m) <= wide.
 template <class T>
-piece<T> run_term(T x, T m) noexcept {
+sum_type<T> run_term(T x, T m) noexcept {
     door const held;
     using P = packet<T>;
     static auto const asked = request<T>::of(1, -std::numeric_limits<double>::infinity());
     auto const at = pivot<T>::of(m, asked);
     auto const e = reduced_exp<T>::template of<way::plain>(P::set(x), at, scaling<T>::of(asked));
-    T const less_one = e.less_one.first(), power = e.power.first(), sum = opaque(T(1) + less_one);
-    wide const term =
-        two_sum(static_cast<double>(sum * power), static_cast<double>((less_one - opaque(sum - T(1))) * power));
-    return {m, T(0), T(1), static_cast<double>(exponent_of(at.magic.first())), 0, term.hi, term.lo};
+    auto const term = term_below<T>::of(e, P::set(x), P::set(m));
+    wide const others =
+        two_sum(static_cast<double>(term.value.first()), static_cast<double>((term.left * e.power).first()));
+    return state_alone(log_terms<T>{m, T(0), at.magic.first(), 1, others}, asked).others;
 }
 
 /// Merges of a packet of groups of float.

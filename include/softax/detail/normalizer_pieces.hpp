@@ -55,27 +55,17 @@ X extreme_of(group_piece<X, T> const& p, double scale) noexcept {
     return extreme;
 }
 
-/// The state of those of x[0, n) that take part, as scale * x. y is room where there is a mask, and may be x.
-template <class T>
-normalizer_state<T> state_of_run(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
-    auto s = state_of(piece_of(x, y, where, n, scale), where != nullptr ? y : x, n);
-    if (where != nullptr && wide::of(s.max).hi == -std::numeric_limits<double>::infinity()) {
-        s.count = static_cast<double>(std::count(where, where + n, true));  // what is left out is -inf in y too
-    }
-    return s;
-}
-
 /// The state of the elements of a piece that take part, as scale * x.
 template <class X, class T>
 normalizer_state<T> state_of(group_piece<X, T> const& p, double scale) noexcept {
     if constexpr (std::integral<X>) {
         X const origin = extreme_of(p, scale);
         for (index_t i = 0; i < p.n; ++i) p.y[i] = difference(p.x[i], origin);
-        auto s = state_of_run(p.y, p.y, p.where, p.n, scale);
+        auto s = state_of_run<T>(p.y, p.where, p.n, scale);
         if (s.count > 0) s.max = rounded<T>(wide::of(s.max) + scaled_integer(origin, scale));
         return s;
     } else {
-        return state_of_run(p.x, p.y, p.where, p.n, scale);
+        return state_of_run<T>(p.x, p.where, p.n, scale);
     }
 }
 

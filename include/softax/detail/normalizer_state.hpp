@@ -8,18 +8,6 @@
 #include "group_pieces.hpp"
 #include "kernels.hpp"
 
-namespace softax::detail {
-
-/// What a piece of a row adds: sum = sum of exp((x - shift) mantissa) 2^(bias - k) over the elements below the maximum m,
-/// of which there are count; x and m are as factored (see request).
-template <class T>
-struct piece {
-    T m, shift, mantissa;
-    double k, count, sum_hi, sum_lo;
-};
-
-}  // namespace softax::detail
-
 #define SOFTAX_TARGET_FILE "normalizer_kernels.hpp"
 #include "targets.hpp"
 #undef SOFTAX_TARGET_FILE
@@ -41,16 +29,15 @@ inline wide times_ln2(double k) noexcept {
     return wide{k * 0x1.62e42fefap-1, 0} + two_product(k, 0x1.cf79abc9e3b3ap-40);
 }
 
-/// exp(d) 2^exponent, as exact as sums of T are kept; 0 below exp(-800), where nothing of T is left (see exp_constants).
-/// exponent is 0 for abs(d) <= 0.36, else bias, so that no result is subnormal.
+/// exp(d) 2^bias, as exact as sums of T are kept; 0 below exp(-800), where nothing of T is left (see exp_constants).
 template <class T>
-wide exp_of(wide d, int exponent) noexcept {
+wide exp_of(wide d) noexcept {
     if (!(d.hi > -800)) return {0, 0};
     double const k = std::rint(std::min(d.hi, 500.0) * 0x1.71547652b82fep+0);
-    auto const power = std::bit_cast<double>(static_cast<std::uint64_t>(static_cast<int>(k) + exponent + 1023) << 52);
+    auto const power = std::bit_cast<double>(static_cast<std::uint64_t>(static_cast<int>(k) + 1023) << 52);
     wide const r = d - times_ln2(k);
     wide const e = sizeof(T) == 4 ? wide{std::exp(r.hi) * (1 + r.lo), 0} : exp_near_zero(r);
-    return {e.hi * power, e.lo * power};
+    return scaled(e, power * bias_power<T>);
 }
 
 template <class T>
@@ -65,36 +52,36 @@ normalizer_state<T> state_of(wide x, double count) noexcept {
     return {rounded<T>(x.hi == 0 ? wide{0, 0} : x), sum_type<T>{}, count};  // the zeros are one number
 }
 
-/// run_piece of the instruction set in use.
+/// run_state of the instruction set in use.
 template <class T>
-piece<T> piece_of(T const* x, T* y, bool const* where, index_t n, double scale) noexcept {
+normalizer_state<T> state_with_sum(T const* x, bool const* where, index_t n, double scale) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_piece(x, y, where, n, scale);
+            return avx512::run_state(x, where, n, scale);
         case instruction_set::avx2:
-            return avx2::run_piece(x, y, where, n, scale);
+            return avx2::run_state(x, where, n, scale);
         case instruction_set::flags:
             break;
     }
 #endif
-    return run_piece(x, y, where, n, scale);
+    return run_state(x, where, n, scale);
 }
 
 /// run_term of the instruction set in use.
 template <class T>
-piece<T> term_of(T x, T m) noexcept {
+wide term_of(T x, T m) noexcept {
 #ifdef SOFTAX_HAS_REGIONS
     switch (chosen_instruction_set()) {
         case instruction_set::avx512:
-            return avx512::run_term(x, m);
+            return wide::of(avx512::run_term(x, m));
         case instruction_set::avx2:
-            return avx2::run_term(x, m);
+            return wide::of(avx2::run_term(x, m));
         case instruction_set::flags:
             break;
     }
 #endif
-    return run_term(x, m);
+    return wide::of(run_term(x, m));
 }
 
 /// run_merge of the instruction set in use.
@@ -113,26 +100,27 @@ inline std::uint32_t left_of_merge(normalizer_state<float>* to, normalizer_state
     return run_merge(to, from, n);
 }
 
-/// The sum of a piece as the others of a state.
-template <class T>
-wide others_of(piece<T> const& p) noexcept {
-    wide const rest = two_product(static_cast<double>(p.m - p.shift), static_cast<double>(p.mantissa));
-    return wide{p.sum_hi, p.sum_lo} * exp_of<T>(times_ln2(p.k) - rest, 0);
+/// The state of a group that has no sum: NaN or +inf is in it, or nothing above -inf.
+template <class T, class In>
+normalizer_state<T> state_without_sum(In const* x, bool const* where, walked_axes const& elements, double scale) {
+    double count = 0;
+    bool is_nan = false;
+    for_each_place(elements, [&](walked_axis const& at) {
+        if (where != nullptr && !where[at.where]) return;
+        count += 1;
+        is_nan = is_nan || !(scale * static_cast<double>(x[at.x]) < std::numeric_limits<double>::infinity());
+    });
+    return is_nan ? nan_state<T>() : state_of<T>({-std::numeric_limits<double>::infinity(), 0}, count);
 }
 
-/// The state of a piece; x[0, n) are its elements.
+/// The state of those of x[0, n) that take part, as scale * x.
 template <class T>
-normalizer_state<T> state_of(piece<T> const& p, T const* x, index_t n) noexcept {
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    if (p.m == -infinity) {
-        // A maximum of -inf has room for NaN beside it, and a factor may have made NaN of an infinity.
-        bool const is_nan = std::any_of(x, x + n, [](T e) { return !(std::abs(e) <= infinity); });
-        return is_nan ? nan_state<T>() : state_of<T>({-infinity, 0}, static_cast<double>(n));
-    }
-    if (!(p.m < infinity) || !(p.sum_hi < infinity)) return nan_state<T>();
-    auto s = state_of<T>(two_product(static_cast<double>(p.m), static_cast<double>(p.mantissa)), p.count);
-    s.others = rounded<T>(others_of(p));
-    return s;
+normalizer_state<T> state_of_run(T const* x, bool const* where, index_t n, double scale) noexcept {
+    auto const s = state_with_sum(x, where, n, scale);
+    if (s.count > 0) return s;
+    walked_axes run;
+    run.push_back({n, 1, 0, 1});
+    return state_without_sum<T>(x, where, run, static_cast<double>(static_cast<T>(scale)));
 }
 
 /// What count elements x below the maximum max are among the others: where T holds both, what the kernels add for them, so that
@@ -144,7 +132,7 @@ wide others_below(wide x, double count, wide max) noexcept {
         static_cast<double>(a) == x.hi && static_cast<double>(m) == max.hi && x.lo == 0 && max.lo == 0;
     bool const is_plain =
         are_held && std::abs(a) <= std::numeric_limits<T>::max() && std::abs(m) <= exp_constants<T>::wide;
-    return wide{count, 0} * (is_plain ? others_of(term_of(a, m)) : exp_of<T>(x - max, exp_constants<T>::bias));
+    return wide{count, 0} * (is_plain ? term_of(a, m) : exp_of<T>(x - max));
 }
 
 template <class T>
@@ -156,7 +144,7 @@ normalizer_state<T> merged(normalizer_state<T> const& a, normalizer_state<T> con
     wide b_others = wide::of(b.others);
     if (!is_less(b_max, a_max)) return {a.max, rounded<T>(wide::of(a.others) + b_others), a.count + b.count};
     if (b_others.hi != 0) {
-        b_others = scaled(b_others, 1 / bias_power<T>) * exp_of<T>(b_max - a_max, exp_constants<T>::bias);
+        b_others = scaled(b_others, 1 / bias_power<T>) * exp_of<T>(b_max - a_max);
     }
     return {a.max, rounded<T>(wide::of(a.others) + (b_others + others_below<T>(b_max, b.count, a_max))), a.count};
 }
@@ -174,14 +162,10 @@ void merge_into(normalizer_state<T>* to, normalizer_state<T> const* from, index_
     }
 }
 
-/// s and the elements scale * x[0, n), taken in pieces that stay in cache between their two passes.
+/// s and the elements scale * x[0, n).
 template <class T>
-normalizer_state<T> with_row(normalizer_state<T> s, T const* x, index_t n, double scale) noexcept {
-    for (index_t i = 0; i < n; i += piece_size) {
-        index_t const length = std::min(piece_size, n - i);
-        s = merged(s, state_of(piece_of<T>(x + i, nullptr, nullptr, length, scale), x + i, length));
-    }
-    return s;
+normalizer_state<T> with_row(normalizer_state<T> const& s, T const* x, index_t n, double scale) noexcept {
+    return n == 0 ? s : merged(s, state_of_run(x, nullptr, n, scale));
 }
 
 }  // namespace SOFTAX_ISA
