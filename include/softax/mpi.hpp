@@ -87,6 +87,28 @@ std::vector<group_message<compute_type<In>>> messages_of_slice(view<In const> co
     return messages;
 }
 
+/// The losses of groups of which the messages of all ranks are merged.
+template <class T, class Out>
+void write_losses(view<Out> const& losses, std::vector<group_message<T>> const& messages, double scale) {
+    for (index_t first = 0, n = 0; first < losses.size(); first += n) {
+        n = std::min(losses.size() - first, finished_at_once);
+        normalizer_state<T> states[finished_at_once];
+        T x[finished_at_once];
+        group_message<T> const* const m = messages.data() + first;
+        for (index_t i = 0; i < n; ++i) {
+            if (m[i].owners != 1) fail_target(first + i, m[i].owners);
+            states[i] = m[i].state(), x[i] = static_cast<T>(m[i].target);
+        }
+        finish_block<T, T> targets = {x, x, nullptr, {n, 1, 1, 0}, {}, false, states, scale};
+        targets.elements.push_back({1, 0, 0, 0});
+        finish<form::log_softmax>(targets);
+        for (index_t i = 0; i < n; ++i) {
+            T const log = std::isnan(m[i].target) ? -std::numeric_limits<T>::infinity() : x[i];
+            losses.data()[first + i] = static_cast<Out>(T(0) - log);
+        }
+    }
+}
+
 }  // namespace SOFTAX_ISA
 }  // namespace detail
 
@@ -188,13 +210,7 @@ array<result_type<element_of<A const>>> cross_entropy(A const& logits, Targets c
         return n.shape();
     });
     type.all_reduce(messages.data(), result.size(), comm);
-    for (index_t i = 0; i < result.size(); ++i) {
-        auto const& m = messages[static_cast<std::size_t>(i)];
-        if (m.owners != 1) detail::fail_target(i, m.owners);
-        T const log = std::isnan(m.target) ? -std::numeric_limits<T>::infinity()
-                                           : m.n.log_softmax(static_cast<T>(m.target), o.scale);
-        result.data()[i] = static_cast<element_of<A const>>(T(0) - log);
-    }
+    detail::write_losses(view(result), messages, o.scale);
     return result;
 }
 

@@ -144,7 +144,7 @@ public:
     /// Group by group. throws std::invalid_argument if the shapes differ.
     EIGEN_ALWAYS_INLINE void merge(normalizer_array const& other) {
         if (shape_ != other.shape_) detail::fail_shapes_differ("a normalizer_array", other.shape_, shape_);
-        detail::merge_groups(*this, 0, size(), [&](index_t i) { return other.data()[i].state(); });
+        detail::merge_groups(data(), 0, size(), [&](index_t i) { return other.data()[i].state(); });
     }
 
     /// logsumexp of every group.

@@ -74,20 +74,12 @@ template <class T>
 struct group_message {
     normalizer<T> n;
     double target, owners;
+
+    auto& state() noexcept { return n.state(); }
+    auto const& state() const noexcept { return n.state(); }
 };
 
 inline namespace SOFTAX_ISA {
-
-template <class T>
-void add_to(normalizer<T>& a, normalizer<T> const& b) noexcept {
-    a.merge(b);
-}
-template <class T>
-void add_to(group_message<T>& a, group_message<T> const& b) noexcept {
-    a.n.merge(b.n);
-    a.target += b.target;
-    a.owners += b.owners;
-}
 
 /// MPI's view of Message: so many bytes, and how two of them become one.
 template <class Message>
@@ -100,7 +92,7 @@ public:
     void create() {
         check_mpi("MPI_Type_contiguous", MPI_Type_contiguous(static_cast<int>(sizeof(Message)), MPI_BYTE, &type_));
         check_mpi("MPI_Type_commit", MPI_Type_commit(&type_));
-        check_mpi("MPI_Op_create", MPI_Op_create(&add_all, 1, &op_));
+        check_mpi("MPI_Op_create", MPI_Op_create(&merge, 1, &op_));
     }
     ~message_type() {
         if (op_ != MPI_OP_NULL) MPI_Op_free(&op_);
@@ -118,8 +110,13 @@ public:
     }
 
 private:
-    static void add_all(void* from, void* to, int* count, MPI_Datatype*) {
-        for (int i = 0; i < *count; ++i) add_to(static_cast<Message*>(to)[i], static_cast<Message const*>(from)[i]);
+    static void merge(void* from, void* to, int* count, MPI_Datatype*) {
+        auto* const own = static_cast<Message*>(to);
+        auto const* const more = static_cast<Message const*>(from);
+        merge_groups(own, 0, *count, [more](index_t i) { return more[i].state(); });
+        if constexpr (requires { own->target; }) {
+            for (int i = 0; i < *count; ++i) own[i].target += more[i].target, own[i].owners += more[i].owners;
+        }
     }
 
     MPI_Datatype type_ = MPI_DATATYPE_NULL;

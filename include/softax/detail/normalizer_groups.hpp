@@ -82,15 +82,15 @@ std::vector<normalizer_state<T>> states_of_pieces(view<In const> const& a, index
     return states;
 }
 
-/// Groups [first, end) and what from(i) says of each.
-template <class T, template <class> class Groups, class From>
-void merge_groups(Groups<T>& groups, index_t first, index_t end, From const& from) {
-    normalizer_state<T> own[merged_at_once], more[merged_at_once];
+/// groups[first, end), which have states, and what from(i) says of each.
+template <class Group, class From>
+void merge_groups(Group* groups, index_t first, index_t end, From const& from) {
+    decltype(from(first)) own[merged_at_once], more[merged_at_once];
     for (; first < end; first += merged_at_once) {
         index_t const n = std::min(end - first, merged_at_once);
-        for (index_t j = 0; j < n; ++j) own[j] = groups.data()[first + j].state(), more[j] = from(first + j);
+        for (index_t j = 0; j < n; ++j) own[j] = groups[first + j].state(), more[j] = from(first + j);
         merge_into(own, more, n);
-        for (index_t j = 0; j < n; ++j) groups.data()[first + j].state() = own[j];
+        for (index_t j = 0; j < n; ++j) groups[first + j].state() = own[j];
     }
 }
 
@@ -116,8 +116,8 @@ void push_groups(Groups<T>& groups, view<In const> const& a, axes const& over, o
         bool const has_extra = o.extra != -std::numeric_limits<double>::infinity();
         in_parts(groups.size(), a.size(), on, [&](index_t first, index_t end, team*) {
             if (!a.empty())
-                merge_groups(groups, first, end, [&](index_t i) { return states[static_cast<std::size_t>(i)]; });
-            if (has_extra) merge_groups(groups, first, end, [&](index_t) { return extra; });
+                merge_groups(groups.data(), first, end, [&](index_t i) { return states[static_cast<std::size_t>(i)]; });
+            if (has_extra) merge_groups(groups.data(), first, end, [&](index_t) { return extra; });
         });
     });
 }
