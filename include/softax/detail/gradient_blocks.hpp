@@ -95,8 +95,8 @@ private:
         index_t const n = p_.groups.count, groups = b.groups();
         index_t const row = p_.is_row ? 1 : groups, column = p_.is_row ? n : 1;
         // What goes with a softmax just made, logsumexp's, is in cache.
-        bool const is_far = !p_.is_row && has_sum(Rule) && has_result(Rule);
-        index_t const ahead = c_.where || is_far ? ahead_of(p_.size) : 0;
+        bool const is_far = c_.where || (has_sum(Rule) && has_result(Rule));
+        index_t const ahead = !p_.is_row && is_far ? ahead_of(p_.size) : 0;
         index_t const neighbours = p_.is_turned ? b.outer : groups;
         T* const sums = c_.sums ? c_.sums + b.first : nullptr;
         bool const* const where = segment_ ? segment_->answers : where_.data();

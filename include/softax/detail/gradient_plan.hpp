@@ -181,7 +181,7 @@ private:
     template <class T>
     void split() {
         bool const are_rows = groups.inner.extent == 1;
-        index_t const large = are_rows ? (index_t{1} << 13) / groups.count : gradient_width<T>(groups.count);
+        index_t const large = are_rows ? (index_t{1} << 10) / groups.count : gradient_width<T>(groups.count);
         walked_axis const& side = are_rows ? last_outer() : groups.inner;
         walked_axis const& near = are_rows && groups.reduce.size == 1 ? groups.reduce.at[0] : side;
         if (groups.reduce.size <= 1 && near.where == 1 && side.extent >= large) return;

@@ -141,10 +141,8 @@ private:
     EIGEN_ALWAYS_INLINE static T chunk_sum(elements const& e, index_t at, index_t w, index_t n) noexcept {
         P lane[packets];
         for (P& l : lane) l = P::set(T(0));
-        index_t const ahead = e.tile.ahead;
         index_t i = 0;
         for (; i + lanes <= n; i += lanes) {
-            if (ahead > 0) e.template ask_for<lanes, false>(at + i + ahead, w + i + ahead);
             SOFTAX_UNROLLED
             for (index_t p = 0; p < packets; ++p) {
                 index_t const k = i + p * P::lanes;
