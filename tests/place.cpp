@@ -480,4 +480,56 @@ TEST_CASE("past the caches, side by side", "[place]") {
     }
 }
 
+/// The first address of a page in memory that holds one more.
+template <class T>
+T* first_page(std::vector<T>& memory) {
+    auto const at = reinterpret_cast<std::uintptr_t>(memory.data());
+    return memory.data() + (4096 - at % 4096) % 4096 / sizeof(T);
+}
+
+TEMPLATE_TEST_CASE("in arrays that begin alike in their pages, side by side", "[place]", float, double) {
+    // Results would take the places in a cache of what is read next, so exponentials wait elsewhere.
+    using T = TestType;
+    std::mt19937 random(11);
+    constexpr auto size = static_cast<index_t>(sizeof(T));
+    struct rows_of_panels {
+        index_t n, columns, pitch;
+    };
+    for (auto const [n, columns, pitch] : {rows_of_panels{70, 64, 64},
+                                           {64, 128, 128},
+                                           {64, 256, 256},
+                                           {48, 320, 320},
+                                           {64, 1000, 1024},
+                                           {64, 1024, 1024},
+                                           {100, 272, 512},
+                                           {600, 512, 512}}) {
+        auto const few = rows<T>(8, n, random);
+        array<bool> const where({n, 1}, true);
+        std::vector<T> in(static_cast<std::size_t>(n * pitch + 4096 / size)), out(in.size() + 4096 / sizeof(T));
+        T* const x = first_page(in);
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < columns; ++j) x[i * pitch + j] = few(j % 8, i);
+        }
+        for (form const f : {form::softmax, form::log_softmax}) {
+            auto const alone = each_alone(f, few);
+            for (index_t const offset : {0, 64, 1024, -1}) {
+                for (bool const is_masked : {false, true}) {
+                    T* const y = first_page(out) + std::max(offset, index_t{0}) / size;
+                    bool const is_in_place = offset < 0;
+                    if (is_in_place) std::copy_n(x, (n - 1) * pitch + columns, y);
+                    view<T> const to(y, {n, columns}, {pitch, 1});
+                    view<T const> const from(is_in_place ? y : x, {n, columns}, {pitch, 1});
+                    if (is_masked) {
+                        run_into<T>(f, to, from, 0, softax::options{.where = where});
+                    } else {
+                        run_into<T>(f, to, from, 0);
+                    }
+                    for (index_t j = 0; j + 8 <= columns; j += 8)
+                        require_same(alone, y + j, 1, pitch, text_of(f, n, "offset", offset));
+                }
+            }
+        }
+    }
+}
+
 }  // namespace

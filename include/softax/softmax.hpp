@@ -76,7 +76,9 @@ void apply(view<Out> const& out, view<In const> const& a, index_list const& redu
     index_list const y = Form == form::logsumexp ? spread_strides(out.strides(), reduced, a.rank()) : out.strides();
     call said = o.said;
     said.is_in_place = static_cast<void const*>(a.data()) == out.data();
-    said.is_aligned = reinterpret_cast<std::uintptr_t>(out.data()) % alignment == 0;
+    auto const y_at = reinterpret_cast<std::uintptr_t>(out.data()), x_at = reinterpret_cast<std::uintptr_t>(a.data());
+    said.is_aligned = y_at % alignment == 0;
+    said.is_alike = (y_at - x_at) % 4096 < 128;
     apply_groups<Form>(memories<In, Out>{a.data(), out.data(), o.where ? o.where->data() : nullptr},
                        partition_of(a.shape(), reduced, {a.strides(), y, o.where ? &o.where->strides() : nullptr}),
                        said, on);

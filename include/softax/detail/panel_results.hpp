@@ -24,8 +24,8 @@ struct panel_results {
     /// y from the rows of x for log_softmax, of e for softmax, which may be y.
     template <class Source, class E>
     void write(Source const& x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
-        bool const is_whole = size.columns % P::lanes == 0;
-        if (is_streamed || (is_whole && y.row > size.columns)) {
+        bool const is_whole = size.columns % P::lanes == 0, is_apart = static_cast<void const*>(e.data) != y.data;
+        if (is_streamed || (is_whole && (is_apart || y.row > size.columns))) {
             for (index_t i = 0; i < size.rows; ++i) write_row(x, i, e[i], y[i], size.columns);
             return;
         }
@@ -56,7 +56,8 @@ private:
         return result(x, x.at(i, j), e + j, {P::load(first + j), P::load(second + j)}, P::lanes);
     }
 
-    /// A packet of columns of some rows. Exponentials wait in y if they can: with two places rows of 100 take 1.08 times as long.
+    /// A packet of columns of some rows. Exponentials wait in y if they can: with two places rows of 100 take 1.08 times as long. So what
+    /// waits elsewhere fills packets, but for halves.
     template <class Source, class E>
     EIGEN_ALWAYS_INLINE void write_packets(Source const& x, rows_at<T> e, rows_at<E> y, some_rows const& rows,
                                            index_t column, index_t lanes) const noexcept {

@@ -58,8 +58,8 @@ struct plan {
         index_t const size = p.count * p.outer.count() * p.inner.extent;
         // Runs as short as the rows of a panel are asked for too late unless they are in a second-level cache.
         chosen.is_large = size >= (is_panel ? large / 8 : large);
-        panel_room<Form, In> const room(p, parts);
-        if (is_panel && room.must_wait(c.is_masked)) chosen.waiting = p.count * chosen.inner_block;
+        panel_room<Form, In> const room(p, c, parts);
+        if (is_panel && room.must_wait()) chosen.waiting = p.count * chosen.inner_block;
         // Results of log_softmax are made of what is read, and need not wait.
         bool const are_read = Form == form::log_softmax && !c.is_masked;
         // Strips and panels write in pieces that the caches are slower with.
@@ -172,8 +172,8 @@ plan plan::kernel_of(partition const& p, call const& c, index_t parts) noexcept 
         if (is_half && is_direct && fit.row_output()) return {row, direct, p.count <= longest_waiting<T> ? some : 1, 1};
         if (is_moved_through && fit.row_output()) return {row, input, few_of<T>(p.count, some), 1};
     } else {
-        panel_room<Form, In> const room(p, parts);
-        bool const is_kept = room.must_wait(c.is_masked);
+        panel_room<Form, In> const room(p, c, parts);
+        bool const is_kept = room.must_wait();
         index_t columns = room.most();
         if (is_kept) columns = is_half ? room.packed_columns() : room.columns();
         bool const is_direct =
