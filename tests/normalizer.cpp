@@ -256,6 +256,21 @@ TEMPLATE_TEST_CASE("merging is commutative to the bit", "[normalizer]", float, d
     }
 }
 
+// An exponent below those of a double made NaN of what is nothing.
+TEMPLATE_TEST_CASE("maxima any distance apart merge to the higher one", "[normalizer]", float, double) {
+    using T = TestType;
+    bool are_right = true;
+    for (double apart = 0; apart < 1500; ++apart) {
+        for (double const base : {0.0, 400.0, 2000.0}) {
+            auto const n = merged(normalizer<T>(std::vector<T>{T(base), T(base - 1)}),
+                                  normalizer<T>(std::vector<T>{T(base - apart), T(base - apart - 1)}));
+            double const sum = (1 + std::exp(-1)) * (1 + std::exp(-apart));
+            are_right = are_right && std::abs(static_cast<double>(n.sum()) - sum) <= 1e-6 * sum;
+        }
+    }
+    CHECK(are_right);
+}
+
 TEMPLATE_TEST_CASE("the empty normalizer is an exact identity", "[normalizer]", float, double) {
     using T = TestType;
     std::mt19937_64 random(8);
