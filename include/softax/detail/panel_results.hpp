@@ -24,7 +24,8 @@ struct panel_results {
     /// y from the rows of x for log_softmax, of e for softmax, which may be y.
     template <class Source, class E>
     void write(Source const& x, rows_at<T> e, rows_at<E> y, panel_extents const& size) const noexcept {
-        bool const is_whole = size.columns % P::lanes == 0, is_apart = static_cast<void const*>(e.data) != y.data;
+        bool const is_whole = size.columns % P::lanes == 0;
+        bool const is_apart = std::same_as<E, T> && static_cast<void const*>(e.data) != y.data;
         if (is_streamed || (is_whole && (is_apart || y.row > size.columns))) {
             for (index_t i = 0; i < size.rows; ++i) write_row(x, i, e[i], y[i], size.columns);
             return;
