@@ -5,6 +5,7 @@
 #define CATCH_CONFIG_RUNNER
 #endif
 #include "catch.hpp"
+#include "once/kernels.hpp"
 #include "reference.hpp"
 #include "said.hpp"
 #if __has_include(<catch2/catch_session.hpp>)

@@ -5,6 +5,8 @@
 // classes and tokens of one rank as arguments: mpi_scaling 32000 64
 #include <softax/mpi.hpp>
 
+#include "once/kernels.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
