@@ -15,8 +15,9 @@ public:
 
     /// At most gradient_width(n) of them.
     void kernel() noexcept {
-        bool const is_short = has_sum(Rule) && t_.n <= gradient_short<T>;
-        index_t const width = is_short ? run_length() : t_.groups;
+        bool const is_short = has_sum(Rule) && t_.n <= gradient_short<T> && t_.groups >= P::lanes;
+        // Each run fills a packet.
+        index_t const width = is_short ? filled_block(t_.groups, run_length(), P::lanes, P::lanes) : t_.groups;
         for (index_t j = 0; j < t_.groups; j += width) {
             index_t const columns = std::min(width, t_.groups - j);
             if constexpr (has_sum(Rule)) {
@@ -131,37 +132,38 @@ private:
         }
     }
 
-    /// The same of Lanes lanes of at most Rows rows.
+    /// The same of Lanes lanes of at most Rows rows. The last packet ends with the last column: some of its sums are made twice.
     template <index_t Lanes, index_t Rows = 1>
     void add_few(spaced_rows const& of, index_t columns, T* to) noexcept {
         elements const e = elements_;
         spaced_rows r = of;
         // See gradient_runs.hpp. To add -0 changes nothing and compilers know that.
         P const zero = P::set(Rows == 1 ? -T(0) : T(0));
-        index_t const whole = columns / P::lanes * P::lanes;
-        for (index_t p = 0; p < whole; p += P::lanes, r.at += P::lanes, r.w += P::lanes) {
-            (sum_of<Lanes, Rows>(e, r, P::lanes) + zero).store(to + p);
-        }
-        if (whole < columns) (sum_of<Lanes, Rows>(e, r, columns - whole) + zero).store(to + whole);
+        index_t const whole = columns / P::lanes * P::lanes, last = columns - P::lanes;
+        for (index_t p = 0; p < whole; p += P::lanes, r.at += P::lanes, r.w += P::lanes)
+            (sum_of<Lanes, Rows>(e, r) + zero).store(to + p);
+        if (whole == columns) return;
+        P::set(T(0)).store(to + whole);  // what is merged beyond the end
+        add_few<Lanes, Rows>({of.count, of.at + last, of.step, of.w + last, of.where_step}, P::lanes, to + last);
     }
 
     template <index_t Lanes, index_t Rows>
-    EIGEN_ALWAYS_INLINE static P sum_of(elements const& e, spaced_rows const& r, index_t live) noexcept {
+    EIGEN_ALWAYS_INLINE static P sum_of(elements const& e, spaced_rows const& r) noexcept {
         if constexpr (Lanes > 1) {
-            return sum_of<(Lanes + 1) / 2, Rows>(e, r.even(), live) + sum_of<Lanes / 2, Rows>(e, r.odd(), live);
+            return sum_of<(Lanes + 1) / 2, Rows>(e, r.even()) + sum_of<Lanes / 2, Rows>(e, r.odd());
         } else {
-            P const first = add(e, P::set(T(0)), r.at, r.w, live);
+            P const first = add(e, P::set(T(0)), r.at, r.w);
             if constexpr (Rows == 1) return first;
             index_t const second = r.at + lanes * e.tile.row;
             bool const is_there = second < e.tile.n * e.tile.row;
-            return is_there ? add(e, first, second, r.w + lanes * e.tile.where_row, live) : first;
+            return is_there ? add(e, first, second, r.w + lanes * e.tile.where_row) : first;
         }
     }
 
-    EIGEN_ALWAYS_INLINE static P add(elements const& e, P s, index_t at, index_t w, index_t live) noexcept {
+    EIGEN_ALWAYS_INLINE static P add(elements const& e, P s, index_t at, index_t w) noexcept {
         constexpr index_t ahead = 512 / static_cast<index_t>(sizeof(T));
         if (e.tile.ahead > 0) e.template ask_for<P::lanes, has_result(Rule)>(at + ahead, w + ahead);
-        return e.add(s, at, w, live);
+        return e.add(s, at, w, P::lanes);
     }
 
     /// Fills sum_.
