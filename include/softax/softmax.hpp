@@ -57,6 +57,13 @@ struct checked_options {
     }
 };
 
+/// The type that kernels read instead: of the same numbers in the same bytes.
+template <class T>
+using read_as =
+    std::conditional_t<std::same_as<T, bool>, unsigned char,
+                       std::conditional_t<std::same_as<T, char>,
+                                          std::conditional_t<std::is_signed_v<char>, signed char, unsigned char>, T>>;
+
 inline namespace SOFTAX_ISA {
 
 /// All groups of a into out, which has been checked.
@@ -79,7 +86,8 @@ void apply(view<Out> const& out, view<In const> const& a, index_list const& redu
     auto const y_at = reinterpret_cast<std::uintptr_t>(out.data()), x_at = reinterpret_cast<std::uintptr_t>(a.data());
     said.is_aligned = y_at % alignment == 0;
     said.is_alike = (y_at - x_at) % 4096 < 128;
-    apply_groups<Form>(memories<In, Out>{a.data(), out.data(), o.where ? o.where->data() : nullptr},
+    auto const* const x = reinterpret_cast<read_as<In> const*>(a.data());
+    apply_groups<Form>(memories<read_as<In>, Out>{x, out.data(), o.where ? o.where->data() : nullptr},
                        partition_of(a.shape(), reduced, {a.strides(), y, o.where ? &o.where->strides() : nullptr}),
                        said, on);
 }

@@ -36,8 +36,6 @@
     SOFTAX_KERNELS_OF(word, softax::bfloat16)                   \
     SOFTAX_KERNELS_TO(word, logsumexp, softax::half, float)     \
     SOFTAX_KERNELS_TO(word, logsumexp, softax::bfloat16, float) \
-    SOFTAX_KERNELS_OF(word, bool)                               \
-    SOFTAX_KERNELS_OF(word, char)                               \
     SOFTAX_KERNELS_OF(word, std::int8_t)                        \
     SOFTAX_KERNELS_OF(word, std::uint8_t)                       \
     SOFTAX_KERNELS_OF(word, std::int16_t)                       \
