@@ -99,8 +99,7 @@ void write_losses(view<Out> const& losses, std::vector<group_message<T>> const& 
             if (m[i].owners != 1) fail_target(first + i, m[i].owners);
             states[i] = m[i].state(), x[i] = static_cast<T>(m[i].target);
         }
-        finish_block<T, T> targets = {x, x, nullptr, {n, 1, 1, 0}, {}, false, states, scale};
-        targets.elements.push_back({1, 0, 0, 0});
+        finish_block<T, T> const targets = {x, x, nullptr, {n, 1, 1, 0}, {}, false, states, scale};
         finish<form::log_softmax>(targets);
         for (index_t i = 0; i < n; ++i) {
             T const log = std::isnan(m[i].target) ? -std::numeric_limits<T>::infinity() : x[i];

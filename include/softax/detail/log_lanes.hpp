@@ -37,9 +37,15 @@ EIGEN_ALWAYS_INLINE wide_lanes exp_of_rest(wide_lanes r) noexcept {
 }
 
 /// d - k ln 2.
-EIGEN_ALWAYS_INLINE wide_lanes rest_of(wide_lanes d, packet<double> k) noexcept {
+EIGEN_ALWAYS_INLINE packet<double> rest_of(packet<double> d, packet<double> k) noexcept {
+    using c = exp_constants<double>;
     using D = packet<double>;
-    return two_sum(madd(k, D::set(-0x1.62e42fefap-1), d.hi), madd(k, D::set(-0x1.cf79abc9e3b3ap-40), d.lo));
+    return madd(k, D::set(-c::ln2_low), madd(k, D::set(-c::ln2_high), d));
+}
+EIGEN_ALWAYS_INLINE wide_lanes rest_of(wide_lanes d, packet<double> k) noexcept {
+    using c = exp_constants<double>;
+    using D = packet<double>;
+    return two_sum(madd(k, D::set(-c::ln2_high), d.hi), madd(k, D::set(-c::ln2_low), d.lo));
 }
 
 /// The sum S of exp((x - m) mantissa) of groups of T.
@@ -56,7 +62,7 @@ struct sum_beside {
         D const one = D::set(1);
         if constexpr (sizeof(T) == 4) {
             // A double has room for all that is asked of a float.
-            D const r = madd(k, D::set(-0x1.cf79abc9e3b3ap-40), madd(k, D::set(-0x1.62e42fefap-1), rest * mantissa));
+            D const r = rest_of(rest * mantissa, k);
             D const by = D::set(0x1p-64) / (one + exp_less_one<double>(r)), t = others.hi * by;
             return {by, t, two_sum(count, t)};
         } else {
@@ -88,6 +94,7 @@ struct binary_parts {
 template <class T>
 EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<double> power,
                                               packet<double> exponent) noexcept {
+    using c = exp_constants<double>;
     using D = packet<double>;
     D const two = D::set(2), d = madd(sum.hi, power, D::set(-1)), low = sum.lo * power;
     if constexpr (sizeof(T) == 4) {
@@ -95,7 +102,7 @@ EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<doub
         D series = D::set(2.0 / 11);
         SOFTAX_UNROLLED
         for (double const next : {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2.0}) series = madd(series, z2, D::set(next));
-        return {madd(exponent, D::set(0x1.62e42fefa39efp-1), series * z), D::set(0)};
+        return {madd(exponent, D::set(c::ln2), series * z), D::set(0)};
     } else {
         // As d - d^2 / 2 + z (d^2 / 2 + r(z^2)), of which only d is as large as the result. The coefficients of r minimize the
         // error (Remez), 2^-58.8 of the logarithm.
@@ -106,8 +113,8 @@ EIGEN_ALWAYS_INLINE wide_lanes log_from_parts(wide_lanes const& sum, packet<doub
                                   0x1.249249386b8a5p-2, 0x1.999999998c18bp-2, 0x1.5555555555567p-1}) {
             r = madd(r, z2, D::set(next));
         }
-        D const small = madd(exponent, D::set(0x1.cf79abc9e3b3ap-40), low / (D::set(1) + d));
-        return {exponent * D::set(0x1.62e42fefap-1), d - (half - madd(z, madd(r, z2, half), small))};
+        D const small = madd(exponent, D::set(c::ln2_low), low / (D::set(1) + d));
+        return {exponent * D::set(c::ln2_high), d - (half - madd(z, madd(r, z2, half), small))};
     }
 }
 

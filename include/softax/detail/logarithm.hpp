@@ -20,10 +20,10 @@ struct log_terms {
 /// exp((m - shift) mantissa) 2^-k, the factor beside 2^bias of all exponentials of a group.
 template <class T>
 wide factor_of(log_terms<T> const& g, T mantissa) noexcept {
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;  // k * ln2_high is exact
+    using c = exp_constants<double>;  // k * ln2_high is exact
     double const k = static_cast<double>(exponent_of(g.magic));
     wide const rest = two_product(static_cast<double>(g.m - g.shift), static_cast<double>(mantissa));
-    wide const r = two_sum(rest.hi - k * ln2_high, rest.lo - k * ln2_low);
+    wide const r = two_sum(rest.hi - k * c::ln2_high, rest.lo - k * c::ln2_low);
     double const above_one = std::expm1(r.hi);
     wide factor = two_sum(1, above_one);
     factor.lo += r.lo * factor.hi;
@@ -38,12 +38,12 @@ void add_extra(log_terms<T>& g, request<T> const& asked) noexcept {
         auto const e = reduced_exp<T>::template of<way::general>(x, pivot<T>::of(g.m, asked), scaling<T>::of(asked));
         return add_total<T>(g.others, {static_cast<double>(e.value().first()), 0});
     }
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+    using c = exp_constants<double>;
     double const k = static_cast<double>(exponent_of(g.magic));
     wide const shift = two_product(static_cast<double>(g.shift), static_cast<double>(asked.mantissa));
     wide const d = two_sum(asked.extra, -shift.hi);
     // Above the maximum by rounding alone, which takes 40 only beyond 1e8: as good as infinite, and still a number.
-    double const r = std::min(d.hi - k * ln2_high, 40.0), low = (d.lo - shift.lo) - k * ln2_low;
+    double const r = std::min(d.hi - k * c::ln2_high, 40.0), low = (d.lo - shift.lo) - k * c::ln2_low;
     double const e = std::exp(r), biased = lane_sum<T>::above / 2;
     add_total<T>(g.others, {(e + e * low) * biased, 0});
 }
@@ -61,7 +61,7 @@ wide extra_below(log_terms<T> const& g, request<T> const& asked) noexcept {
 /// infinite or a sum is NaN.
 template <class T>
 wide log_of(log_terms<T> const& g, request<T> const& asked) noexcept {
-    constexpr double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+    using c = exp_constants<double>;
     wide const factor = factor_of(g, asked.mantissa);
     double const scale = std::ldexp(1.0, -exp_constants<T>::bias);
     double const others = g.others.hi * scale, others_low = g.others.lo * scale;
@@ -83,7 +83,7 @@ wide log_of(log_terms<T> const& g, request<T> const& asked) noexcept {
     double f = std::frexp(sum.hi, &exponent);
     if (f < 0.7) f *= 2, --exponent;
     double const n = exponent;
-    return {n * ln2_high, n * ln2_low + (std::log(f) + (sum.lo + t.lo) / sum.hi)};
+    return {n * c::ln2_high, n * c::ln2_low + (std::log(f) + (sum.lo + t.lo) / sum.hi)};
 }
 
 SOFTAX_KERNELS_END

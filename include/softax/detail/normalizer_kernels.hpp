@@ -19,12 +19,9 @@ log_terms<T> sums_of(T const* x, index_t n, T m, request<T> const& asked, mask<T
 template <beside Beside, class T>
 log_terms<T> sums_of(T const* x, index_t n, request<T> const& asked, mask<T> const& which) noexcept {
     auto const scale = scaling<T>::of(asked);
-    T m;
-    if constexpr (Beside == beside::own_masked) {
-        m = masked_max(x, n, which, which.where.data);
-    } else {
-        m = asked.is_scaled() ? row_max<way::general>(x, n, scale) : row_max<way::plain>(x, n, scale);
-    }
+    T const m = Beside == beside::own_masked
+                    ? masked_max(x, n, which, which.where.data)
+                    : take_row_max<T>(nullptr, x, n, mask<T>(), nullptr, asked.is_scaled(), scale);
     return asked.is_plain(m) ? sums_of<way::plain, Beside>(x, n, m, asked, which)
                              : sums_of<way::general, Beside>(x, n, m, asked, which);
 }
@@ -99,10 +96,10 @@ private:
         auto const asked = request<float>::of(1, -std::numeric_limits<double>::infinity());
         auto const at = pivot<float>::of(P::load(m_of_), asked);
         auto const e = reduced_exp<float>::template of<way::plain>(P::load(x_of_), at, scaling<float>::of(asked));
+        auto const terms = term_below<float>::of(e, P::load(x_of_), P::load(m_of_));
         alignas(64) float term[lanes], term_low[lanes], magic[lanes];
-        P const one = P::set(1), more = opaque(one + e.less_one);
-        (more * e.power).store(term);
-        ((e.less_one - opaque(more - one)) * e.power).store(term_low);
+        terms.value.store(term);
+        (terms.left * e.power).store(term_low);
         at.magic.store(magic);
         alignas(64) double k[lanes], below[lanes];
         SOFTAX_VECTORIZED
@@ -130,11 +127,6 @@ private:
             auto const exponent = static_cast<std::int64_t>(std::max(whole[l], -1020.0)) + 1023;
             sum_[l] += others_[l] * (power[l] * std::bit_cast<double>(static_cast<std::uint64_t>(exponent) << 52));
         }
-    }
-
-    /// d - k ln 2.
-    EIGEN_ALWAYS_INLINE static D rest_of(D d, D k) noexcept {
-        return madd(k, D::set(-0x1.cf79abc9e3b3ap-40), madd(k, D::set(-0x1.62e42fefap-1), d));
     }
 
     alignas(64) double m_[lanes], sum_[lanes], count_[lanes];

@@ -26,7 +26,8 @@ EIGEN_ALWAYS_INLINE sum_type<T> rounded(wide x) noexcept {
 
 /// k ln 2, k being an integer below 2^16: the product with the upper part is exact.
 inline wide times_ln2(double k) noexcept {
-    return wide{k * 0x1.62e42fefap-1, 0} + two_product(k, 0x1.cf79abc9e3b3ap-40);
+    using c = exp_constants<double>;
+    return wide{k * c::ln2_high, 0} + two_product(k, c::ln2_low);
 }
 
 /// exp(d) 2^bias, as exact as sums of T are kept; 0 where nothing of T is left, before the exponent is too low for a double.
@@ -35,7 +36,7 @@ wide exp_of(wide d) noexcept {
     constexpr double lowest = sizeof(T) == 4 ? -700 : -800;
     constexpr int unbiased = exp_constants<T>::bias + 1023;
     if (!(d.hi > lowest)) return {0, 0};
-    double const k = std::rint(std::min(d.hi, 500.0) * 0x1.71547652b82fep+0);
+    double const k = std::rint(std::min(d.hi, 500.0) * exp_constants<double>::log2_e);
     auto const power = std::bit_cast<double>(static_cast<std::uint64_t>(static_cast<int>(k) + unbiased) << 52);
     wide const r = d - times_ln2(k);
     wide const e = sizeof(T) == 4 ? wide{std::exp(r.hi) * (1 + r.lo), 0} : exp_near_zero(r);

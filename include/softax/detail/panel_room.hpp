@@ -21,12 +21,12 @@ public:
     index_t packed_columns() const noexcept { return filled_block(p_.inner.extent, columns(), line, line); }
 
     /// Whether what waits is not too much for a third-level cache.
-    bool is_enough() const noexcept { return p_.count * undivided() * bytes <= 64 * scratch_bytes; }
+    bool is_enough() const noexcept { return own() <= 64 * scratch_bytes; }
 
     /// Whether exponentials wait: where there are gaps between the rows of a panel, or it is more than a second-level cache keeps. Not
     /// where rows are folded.
     bool is_used() const noexcept {
-        bool const is_large = p_.inner.extent > width || p_.count * undivided() * bytes >= scratch_bytes;
+        bool const is_large = p_.inner.extent > width || own() >= scratch_bytes;
         return is_large && is_enough() && panel<T>::fold_of(undivided()) == 1;
     }
 
@@ -47,8 +47,7 @@ public:
         if (Form == form::logsumexp) return !is_enough();
         // log_softmax, which reads elements in all passes, only where they leave the second-level cache: of (1000,5000) over axis 0 1.26
         // rather than 1.5 (AVX-512), of (400,6000) and (6000,1000) 1.2 rather than 1.15 and 1.1.
-        index_t const own = p_.count * undivided() * bytes;
-        if (Form == form::log_softmax && (own < 2 * scratch_bytes || own > 8 * scratch_bytes)) return false;
+        if (Form == form::log_softmax && (own() < 2 * scratch_bytes || own() > 8 * scratch_bytes)) return false;
         // Rows whole pages apart have pushed each other out by the second pass.
         bool const are_apart = p_.reduce.size > 0 && p_.reduce.at[0].x * bytes % page == 0;
         return !are_apart && p_.count * p_.outer.count() * p_.inner.extent * bytes >= large;
@@ -61,13 +60,16 @@ private:
     /// cache.
     bool are_alike() const noexcept {
         constexpr index_t shortest = sizeof(packet<T>) == 64 ? 256 : 512;
-        index_t const columns = p_.inner.extent, own = p_.count * undivided() * bytes;
+        index_t const columns = p_.inner.extent;
         bool const pays = columns > width || (columns * bytes >= shortest && !c_.is_in_place);
         bool const are_regular = p_.reduce.size > 0 && p_.reduce.at[0].x * bytes % 256 == 0;
-        bool const is_kept = own >= scratch_bytes / 16 && own <= 4 * scratch_bytes;
+        bool const is_kept = own() >= scratch_bytes / 16 && own() <= 4 * scratch_bytes;
         return c_.is_alike && pays && are_regular && is_kept && columns % packet<T>::lanes == 0 &&
                panel<T>::fold_of(undivided()) == 1;
     }
+
+    /// What waits of a panel, in bytes.
+    index_t own() const noexcept { return p_.count * undivided() * bytes; }
 
     /// Columns for one thread; fewer where even a third-level cache would not keep them.
     index_t undivided() const noexcept {
