@@ -59,6 +59,7 @@
 //   detail/tile_mover   tiles of what a mask says
 //   detail/move_squares rectangles of elements, transposed
 //   detail/move         elements between strided memories, converted and masked
+//   detail/masked_runs  short pieces, masked in longer runs
 //   detail/mask_mover   what masks say, moved to where it is wanted
 //   detail/row_mask     of a long row, a piece at a time
 //   detail/long_row     one row on several threads

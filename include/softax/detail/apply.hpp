@@ -142,22 +142,46 @@ private:
         reach const next = {0, plan_.next_move(p_).y, 0};
         if (m.where != nullptr && may_be_nan) {
             auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
-            // Masked again on their way.
-            if (Form != form::logsumexp) return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+            if constexpr (Form != form::logsumexp) {
+                // Masked again on their way, or there.
+                if (plan_.masks_first) {
+                    walked_axes there = out;
+                    for (index_t k = 0; k < out.size; ++k) there.at[k].x = out.at[k].y;
+                    if (masked_runs const runs(there); runs.are_long()) {
+                        move(m.y, s, out, next);
+                        return runs.fill(m.y, left);
+                    }
+                }
+                return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+            }
             block_axes results = {p_.reduce, out};
             for (index_t k = 0; k < out.size; ++k) results.kept.at[k].y = out.at[k].x;
             left_out<Form, T>(extra_).mend(s, m.where, results);
         }
-        mover(m.y, static_cast<T const*>(s), out, next);
+        move(m.y, s, out, next);
+    }
+
+    /// Apart, or it is not in line where it is called.
+    template <class To, class From>
+    EIGEN_DONT_INLINE static void move(To* y, From const* x, walked_axes const& axes, reach const& next) noexcept {
+        mover<To, From>(y, x, axes, next);
     }
 
     void gather(T* to, memories<In, Out> const& m, walked_axes const& axes, index_t columns) {
         if constexpr (is_wide_integer<In>) {
             integers_.gather(to, m.x, m.where, axes, factor_, columns);
-        } else if (m.where != nullptr) {
-            mover<T, In, mask<T>>(to, m.x, axes, plan_.next_move(p_), mask<T>::of({m.where, 0, 0}, factor_));
+        } else if (m.where == nullptr) {
+            move(to, m.x, axes, {plan_.next_move(p_).x, 0, 0});
         } else {
-            mover(to, m.x, axes, {plan_.next_move(p_).x, 0, 0});
+            auto const which = mask<T>::of({m.where, 0, 0}, factor_);
+            if (plan_.masks_first) {
+                if (masked_runs const runs(axes); runs.are_long()) {
+                    T* const masked = to + p_.count * this->columns();
+                    runs.move(masked, m.x, which);
+                    return move(to, masked, runs.moved(), {});
+                }
+            }
+            mover<T, In, mask<T>>(to, m.x, axes, plan_.next_move(p_), which);
         }
     }
 

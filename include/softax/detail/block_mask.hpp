@@ -45,9 +45,16 @@ public:
         return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= long_run);
     }
 
-    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side: runs are pieces of many.
+    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side, or their pieces are short
+    /// and follow one another: runs are pieces of many.
     static bool are_pieces_of_runs(partition const& p) noexcept {
-        return p.reduce.size > 1 && p.inner.extent > 1 && p.inner.x == 1;
+        return p.reduce.size > 1 && ((p.inner.extent > 1 && p.inner.x == 1) || are_short_pieces(p));
+    }
+    static bool are_short_pieces(partition const& p) noexcept {
+        if (p.reduce.size <= 1 || p.inner.extent > 1 || p.outer.size == 0) return false;
+        constexpr index_t few = 8;
+        walked_axis const& piece = p.reduce.at[p.reduce.size - 1];
+        return piece.x == 1 && piece.extent < few && p.outer.at[p.outer.size - 1].x == piece.extent;
     }
 
     /// Whether what is in runs in the input is in short ones in the mask: (3,30,10,4) over {0,2} takes 2.8 times the unmasked call under
@@ -152,20 +159,9 @@ private:
             }
             for (index_t k = 0; k < part.inner.size; ++k)
                 take(part.inner.at[k], part.inner.at[k].x * lying_.inner.where);
-            if (are_pieces_of_runs(lying_)) axes = from_outermost(axes);
+            if (are_pieces_of_runs(lying_)) axes = axes.from_outermost(&walked_axis::y);
             mask_mover(place_of(part.i, part.j), where + part.where, axes);
         });
-    }
-
-    /// The same axes, those of larger strides where it is moved first.
-    static walked_axes from_outermost(walked_axes rest) noexcept {
-        walked_axes axes;
-        while (rest.size > 0) {
-            index_t most = 0;
-            for (index_t k = 1; k < rest.size; ++k) most = rest.at[k].y > rest.at[most].y ? k : most;
-            axes.push_back(rest.take(most));
-        }
-        return axes;
     }
 
     /// How many groups side by side are moved at once: as many blocks as what the mask says of them stays in a second-level cache, of

@@ -40,6 +40,7 @@
 #include "tile_mover.hpp"
 #include "move_squares.hpp"
 #include "move.hpp"
+#include "masked_runs.hpp"
 #include "mask_mover.hpp"
 #include "row_mask.hpp"
 #include "long_row.hpp"

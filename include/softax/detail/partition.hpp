@@ -67,6 +67,17 @@ struct walked_axes {
         return run;
     }
 
+    /// All of them, those of larger strides first.
+    constexpr walked_axes from_outermost(index_t walked_axis::*stride) const noexcept {
+        walked_axes rest = *this, axes;
+        while (rest.size > 0) {
+            index_t most = 0;
+            for (index_t k = 1; k < rest.size; ++k) most = rest.at[k].*stride > rest.at[most].*stride ? k : most;
+            axes.push_back(rest.take(most));
+        }
+        return axes;
+    }
+
     /// The same without a mask, which keeps some from being one.
     constexpr walked_axes bare() const noexcept {
         walked_axes all;

@@ -15,11 +15,13 @@ struct plan {
     index_t waiting = 0;         // elements of scratch in which masked or streamed ones wait
     index_t bits = 0;            // elements of scratch in which a panel keeps what a mask says
     index_t answers = 0;         // elements of scratch to which a mask is moved
+    bool masks_first =
+        false;  // elements are masked on their way to a scratch of their own, from there moved to the other
 
     /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return answers + moved + bits + waiting;
+        return answers + (masks_first ? 2 * moved : moved) + bits + waiting;
     }
 
     /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
@@ -81,6 +83,8 @@ struct plan {
         if (is_row && is_between && (has_no_place || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
+        chosen.masks_first =
+            chosen.where == place::scratch && c.is_masked && !is_wide_integer<In> && block_mask::are_short_pieces(p);
         // In whole cache lines.
         if (c.is_mask_moved)
             chosen.answers = (block_mask::room(p, c, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
