@@ -44,8 +44,12 @@ public:
 private:
     walked_axis const& rows() const noexcept { return axes_.at[place_]; }
 
-    /// Whether a row is one run in the mask, moved by itself.
-    bool are_runs() const noexcept { return together_ == 1 && span_ == n_; }
+    /// Whether a row is one run in the mask, in its order, moved by itself.
+    bool are_runs() const noexcept {
+        bool is_run = together_ == 1;
+        for (index_t k = place_ + 1; k < axes_.size; ++k) is_run = is_run && axes_.at[k].where == axes_.at[k].y;
+        return is_run;
+    }
 
     /// Whether so many steps along an axis are one run, of bytes in reach.
     bool fits(walked_axis const& a, index_t steps, index_t longest) const noexcept {
