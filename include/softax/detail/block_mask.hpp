@@ -103,8 +103,12 @@ public:
         for (walked_axis inside = p.inner; k >= 0 && inside.extent > 1; --k) {
             if (!p.outer.at[k].merges_without_mask(inside)) break;
             inside = p.outer.at[k];
-            if (inside.where == 1) return void(c.mask_columns = groups * std::min(some, inside.extent));
-            groups *= inside.extent;
+            // Of runs of one answer all, if a larger cache keeps them, since blocks end within some: (1000,300,3) over axis 0 under
+            // (1000,300,1) takes 1.2 times the unmasked call then rather than 1.7 (AVX-512, AMD Zen 4).
+            index_t const all = groups * inside.extent;
+            bool const are_repeated = p.inner.where == 0 && all * p.count <= 8 * scratch_bytes;
+            if (inside.where == 1) return void(c.mask_columns = are_repeated ? all : std::min(all, groups * some));
+            groups = all;
         }
         for (groups = 1; k >= 0; --k) {
             walked_axis const& a = p.outer.at[k];
