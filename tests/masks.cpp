@@ -647,9 +647,14 @@ TEMPLATE_TEST_CASE("groups in pieces of any length", "[masks]", float, double, s
     }
 }
 
-// Short pieces are masked in the runs that they make up. The bug: of two axes with one stride both lay in the same place then.
-TEST_CASE("groups in pieces of overlapping windows", "[masks]") {
+// Short pieces are masked in the runs that they make up, some of which are moved a cache line apart. The bug: of two axes with one stride
+// both lay in the same place then.
+TEST_CASE("groups in pieces of overlapping windows, and of long runs", "[masks]") {
     std::mt19937 random(29);
+    array<bool> shared({128, 2}, true);
+    for (bool& b : shared) b = random() % 3 != 0;
+    for (index_t const rows : {12, 30})
+        require_same_as_copy<float>(elements_of<float>({rows, 128, 2}, random), shared, {0, 2});
     auto const a = elements_of<float>({360}, random);
     view<float const> const windows(a.data(), {3, 4, 30, 2}, {60, 60, 2, 1});
     array<float> const apart(windows);

@@ -45,16 +45,19 @@ public:
         return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= long_run);
     }
 
-    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side, or their pieces are short
-    /// and follow one another: runs are pieces of many.
+    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side, or are few short pieces that
+    /// follow one another: runs are pieces of many.
     static bool are_pieces_of_runs(partition const& p) noexcept {
-        return p.reduce.size > 1 && ((p.inner.extent > 1 && p.inner.x == 1) || are_short_pieces(p));
+        if (p.reduce.size <= 1) return false;
+        constexpr index_t few = 32;
+        bool const are_few = p.count <= few * p.reduce.at[p.reduce.size - 1].extent;
+        return (p.inner.extent > 1 && p.inner.x == 1) || (are_few && are_short_pieces(p));
     }
     static bool are_short_pieces(partition const& p) noexcept {
-        if (p.reduce.size <= 1 || p.inner.extent > 1 || p.outer.size == 0) return false;
-        constexpr index_t few = 8;
+        constexpr index_t short_piece = 6, longest = 512;  // of more elements few groups are moved together
+        if (p.reduce.size <= 1 || p.inner.extent > 1 || p.outer.size == 0 || p.count > longest) return false;
         walked_axis const& piece = p.reduce.at[p.reduce.size - 1];
-        return piece.x == 1 && piece.extent < few && p.outer.at[p.outer.size - 1].x == piece.extent;
+        return piece.x == 1 && piece.extent < short_piece && p.outer.at[p.outer.size - 1].x == piece.extent;
     }
 
     /// Whether what is in runs in the input is in short ones in the mask: (3,30,10,4) over {0,2} takes 2.8 times the unmasked call under

@@ -11,14 +11,20 @@ public:
     /// Of axes, x being their strides in memory.
     explicit masked_runs(walked_axes const& axes) noexcept
         : axes_(axes), outside_(axes.from_outermost(&walked_axis::x)) {
-        index_t size = axes.count();
-        for (index_t k = 0; k < outside_.size; ++k) outside_.at[k].y = size /= outside_.at[k].extent;
         for (; outside_.size > 0; --outside_.size) {
             walked_axis const& a = outside_.at[outside_.size - 1];
             if (a.x != run_ || a.where != run_) break;
             run_ *= a.extent;
         }
+        pitch_ = pitch_of(run_);
+        index_t step = pitch_;
+        for (index_t k = outside_.size - 1; k >= 0; --k)
+            outside_.at[k].y = std::exchange(step, step * outside_.at[k].extent);
     }
+
+    /// Elements that so many take where they are moved to, one run after another. Runs of whole KiB are a cache line apart, or they push each
+    /// other out of a first-level cache: (32,5000,2) over {0,2} takes 1.8 times the unmasked call then rather than 1.1.
+    static constexpr index_t room_of(index_t size) noexcept { return size + size / kib * line; }
 
     /// Whether they are as long as several packets.
     bool are_long() const noexcept { return run_ >= 32; }
@@ -45,12 +51,16 @@ public:
         for (index_t k = 0; k < axes_.size; ++k) {
             index_t step = 1;
             for (index_t i = 0; i < axes_.size; ++i) step *= is_inside(i, k) ? axes_.at[i].extent : 1;
-            all.push_back({axes_.at[k].extent, step, axes_.at[k].y, 0});
+            all.push_back({axes_.at[k].extent, step < run_ ? step : step / run_ * pitch_, axes_.at[k].y, 0});
         }
         return all;
     }
 
 private:
+    static constexpr index_t line = 16, kib = 256;
+
+    static constexpr index_t pitch_of(index_t run) noexcept { return run % kib == 0 ? run + line : run; }
+
     /// As they are sorted: of equal strides, which overlapping windows have, those that come later.
     bool is_inside(index_t i, index_t k) const noexcept {
         index_t const own = axes_.at[i].x, other = axes_.at[k].x;
@@ -59,7 +69,7 @@ private:
 
     walked_axes const& axes_;
     walked_axes outside_;  // of runs, y being their strides one after another
-    index_t run_ = 1;
+    index_t run_ = 1, pitch_ = 1;
 };
 
 SOFTAX_KERNELS_END

@@ -21,7 +21,7 @@ struct plan {
     /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
         index_t const moved = where == place::input || where == place::scratch ? count * outer_block * inner_block : 0;
-        return answers + (masks_first ? 2 * moved : moved) + bits + waiting;
+        return answers + moved + (masks_first ? masked_runs::room_of(moved) : 0) + bits + waiting;
     }
 
     /// How far what is moved next is, where it may not be in cache: some rows of groups side by side, else the next block.
@@ -83,8 +83,8 @@ struct plan {
         if (is_row && is_between && (has_no_place || chosen.is_streamed)) chosen.waiting = rows_waiting * p.count;
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
-        chosen.masks_first =
-            chosen.where == place::scratch && c.is_masked && !is_wide_integer<In> && block_mask::are_short_pieces(p);
+        chosen.masks_first = chosen.where == place::scratch && c.is_masked && !is_wide_integer<In> &&
+                             p.count * chosen.outer_block >= 256 && block_mask::are_short_pieces(p);
         // In whole cache lines.
         if (c.is_mask_moved)
             chosen.answers = (block_mask::room(p, c, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
