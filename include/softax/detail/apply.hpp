@@ -161,7 +161,7 @@ private:
         move(m.y, s, out, next);
     }
 
-    /// Apart, or it is not in line where it is called.
+    /// Elements that are not masked. Apart: a mover is in line where it is called once.
     template <class To, class From>
     EIGEN_DONT_INLINE static void move(To* y, From const* x, walked_axes const& axes, reach const& next) noexcept {
         mover<To, From>(y, x, axes, next);

@@ -15,8 +15,7 @@ struct plan {
     index_t waiting = 0;         // elements of scratch in which masked or streamed ones wait
     index_t bits = 0;            // elements of scratch in which a panel keeps what a mask says
     index_t answers = 0;         // elements of scratch to which a mask is moved
-    bool masks_first =
-        false;  // elements are masked on their way to a scratch of their own, from there moved to the other
+    bool masks_first = false;    // elements are masked on their way to a scratch between, as they lie
 
     /// Elements of scratch, answers at the beginning, those in which rows wait at the end.
     index_t scratch_size(index_t count) const noexcept {
