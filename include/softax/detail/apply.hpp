@@ -143,16 +143,10 @@ private:
         if (m.where != nullptr && may_be_nan) {
             auto const left = mask<T>::of({m.where, 0, 0}, T(1), left_out_value<Form, T>);
             if constexpr (Form != form::logsumexp) {
-                // Masked again on their way, or there.
-                if (plan_.masks_first) {
-                    walked_axes there = out;
-                    for (index_t k = 0; k < out.size; ++k) there.at[k].x = out.at[k].y;
-                    if (masked_runs const runs(there); runs.are_long()) {
-                        move(m.y, s, out, next);
-                        return runs.fill(m.y, left);
-                    }
-                }
-                return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+                // Masked again on their way, or there, in longer runs.
+                if (!plan_.masks_first) return void(mover<Out, T, mask<T>>(m.y, s, out, next, left));
+                move(m.y, s, out, next);
+                return void(mask_filler(m.y, m.where, out, left_out_value<Form, T>));
             }
             block_axes results = {p_.reduce, out};
             for (index_t k = 0; k < out.size; ++k) results.kept.at[k].y = out.at[k].x;

@@ -37,14 +37,6 @@ public:
         });
     }
 
-    /// The same in their place.
-    template <class T, class E>
-    void fill(E* x, mask<T> const& which) const noexcept {
-        for_each_place(outside_, [&](walked_axis const& at) {
-            which.copy(x + at.x, x + at.x, which.where.data + at.where, run_);
-        });
-    }
-
     /// The axes, x being their strides where they have been moved to.
     walked_axes moved() const noexcept {
         walked_axes all;
