@@ -147,7 +147,8 @@ TEMPLATE_TEST_CASE("a panel that threads share", "[streams][masks]", float, doub
         {{23000, 3}, 0, {23000, 3}}, {{1100, 261}, 0, {1100, 261}},      {{2, 9000, 8}, 1, {2, 1, 8}}};
     unsigned seed = 300;
     for (auto const& [shape, over, mask] : all) {
-        auto a = drawn<TestType>(shape, ++seed);
+        if (++seed % 2 == sizeof(TestType) / 8 && is_slow) continue;  // double has those that float leaves out
+        auto a = drawn<TestType>(shape, seed);
         auto const where = drawn<bool>(mask, seed);
         require_same_everywhere<TestType>(view(a), over, {});
         require_same_everywhere<TestType>(view(a), over, {.scale = 0.7, .where = view(where)});
