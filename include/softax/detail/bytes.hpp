@@ -118,6 +118,16 @@ private:
 #endif
 };
 
+#if SOFTAX_CHOICE_BYTES >= 32
+/// The places in runs of n bytes that are repeated, n - 1 first. A table that each repeater made would take a fifth of a call for (8,3).
+inline constexpr auto places_in_runs = [] {
+    std::array<std::array<char, packet_bytes + 16>, 16> all = {};
+    for (std::size_t n = 1; n <= all.size(); ++n)
+        for (std::size_t k = 0; k < all[0].size(); ++k) all[n - 1][k] = static_cast<char>(k % n);
+    return all;
+}();
+#endif
+
 /// A run of n bytes so many times in y, one after another. Reads and writes no other bytes: of those just written none could be
 /// read soon.
 class run_repeater {
@@ -128,9 +138,7 @@ public:
         width_ = packet_bytes;
         while (width_ > all_) width_ /= 2;
         together_ = width_ / n * n;
-        for (index_t k = 0; k < n; ++k) at_[k] = static_cast<char>(k);
-        for (index_t have = n; have < 2 * packet_bytes; have += std::min(have, packet_bytes)) copy_packet(have, 0);
-        copy_packet(packet_bytes, (all_ - width_) % n);
+        first_ = places_in_runs[static_cast<std::size_t>(n - 1)].data(), last_ = first_ + (all_ - width_) % n;
 #endif
     }
 
@@ -193,11 +201,6 @@ private:
     }
 
 #if SOFTAX_CHOICE_BYTES >= 32
-    void copy_packet(index_t to, index_t from) noexcept {
-        char some[packet_bytes];
-        std::memcpy(some, at_ + from, packet_bytes), std::memcpy(at_ + to, some, packet_bytes);
-    }
-
     /// The run, at most 16 bytes.
     EIGEN_ALWAYS_INLINE __m128i run_at(char const* x) const noexcept {
 #if SOFTAX_CHOICE_BYTES == 64
@@ -212,9 +215,8 @@ private:
     EIGEN_ALWAYS_INLINE void look_up(char* y, __m128i run) const noexcept {
         index_t const end = all_ - width_, step = together_;
         if (width_ < 32) {
-            auto const* const at = reinterpret_cast<__m128i const*>(at_);
-            auto const first = _mm_shuffle_epi8(run, _mm_load_si128(at));
-            auto const last = _mm_shuffle_epi8(run, _mm_load_si128(at + packet_bytes / 16));
+            auto const first = _mm_shuffle_epi8(run, _mm_loadu_si128(reinterpret_cast<__m128i const*>(first_)));
+            auto const last = _mm_shuffle_epi8(run, _mm_loadu_si128(reinterpret_cast<__m128i const*>(last_)));
             if (width_ == 8) return _mm_storeu_si64(y, first), _mm_storeu_si64(y + end, last);
             std::memcpy(y, &first, 16), std::memcpy(y + end, &last, 16);
             return;
@@ -222,16 +224,15 @@ private:
 #if SOFTAX_CHOICE_BYTES == 64
         if (width_ == 64) {
             auto const some = _mm512_maskz_broadcast_i32x4(0xffff, run);
-            auto const first = _mm512_shuffle_epi8(some, _mm512_load_si512(at_));
-            auto const last = _mm512_shuffle_epi8(some, _mm512_load_si512(at_ + 64));
+            auto const first = _mm512_shuffle_epi8(some, _mm512_loadu_si512(first_));
+            auto const last = _mm512_shuffle_epi8(some, _mm512_loadu_si512(last_));
             for (index_t i = 0; i < end; i += step) _mm512_storeu_si512(y + i, first);
             return _mm512_storeu_si512(y + end, last);
         }
 #endif
         auto const some = _mm256_broadcastsi128_si256(run);
-        auto const* const at = reinterpret_cast<__m256i const*>(at_);
-        auto const first = _mm256_shuffle_epi8(some, _mm256_load_si256(at));
-        auto const last = _mm256_shuffle_epi8(some, _mm256_load_si256(at + packet_bytes / 32));
+        auto const first = _mm256_shuffle_epi8(some, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(first_)));
+        auto const last = _mm256_shuffle_epi8(some, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(last_)));
         for (index_t i = 0; i < end; i += step) std::memcpy(y + i, &first, 32);
         std::memcpy(y + end, &last, 32);
     }
@@ -240,8 +241,7 @@ private:
     index_t n_, all_;
 #if SOFTAX_CHOICE_BYTES >= 32
     index_t width_ = 0, together_ = 0;
-    // The places of a packet in the run, from its beginning and such that the last ends with it.
-    alignas(packet_bytes) char at_[3 * packet_bytes] = {};
+    char const *first_ = nullptr, *last_ = nullptr;  // places of a packet in the run, from its beginning and to its end
 #endif
 };
 
