@@ -183,7 +183,7 @@ struct mask {
     template <class To, class From>
     void copy(To* y, From const* x, bool is_live, index_t n) const noexcept {
         constexpr index_t lanes = packet<T>::lanes, few = 16 * lanes;
-        if (!is_live && n > few) return fill_run(y, n, static_cast<To>(other.first()));
+        if (n > few && !is_live) return fill_run(y, n, static_cast<To>(other.first()));
         bool live[std::max(lanes, index_t{8})];  // as many as are looked at as a word
         std::fill(std::begin(live), std::end(live), is_live);
         copy_run<0>(y, x, live, n, {});
