@@ -51,40 +51,43 @@ EIGEN_ALWAYS_INLINE void fill_bytes(char* y, char x, index_t n) noexcept {
     fill_packets(y, packet_of(x), n);
 }
 
+#if SOFTAX_CHOICE_BYTES >= 32
+/// Of n bytes that are repeated, and of bytes that are each written n times, the places in these, n - 1 first. A table that each repeater
+/// made would take a fifth of a call for (8,3).
+template <std::size_t Size, class Place>
+constexpr auto places_of(Place place) noexcept {
+    std::array<std::array<char, Size>, 16> all = {};
+    for (std::size_t n = 1; n <= all.size(); ++n)
+        for (std::size_t k = 0; k < Size; ++k) all[n - 1][k] = static_cast<char>(place(k, n));
+    return all;
+}
+inline constexpr auto places_in_runs = places_of<packet_bytes + 16>(std::modulus());
+inline constexpr auto places_in_rows = places_of<256>(std::divides());
+#endif
+
 /// Rows of n bytes that follow one another in y, each filled with a byte, these step apart in x.
 class row_filler {
-    static constexpr index_t bytes = 32, word = 8, half = packet_bytes / 2;
+    static constexpr index_t word = 8, half = packet_bytes / 2;
 
 public:
-    /// For so many rows at a time, at most.
-    row_filler(index_t n, index_t step, [[maybe_unused]] index_t rows) noexcept : n_(n), step_(step) {
-#if SOFTAX_CHOICE_BYTES >= 32
-        looks_up_ = step == 1 && n > 1 && n <= 16 && rows >= 3 * bytes;
-        if (!looks_up_) return;
-        // After so many rows, n of those bytes, it is the same again. What is written too much belongs to the next.
-        for (index_t k = 0; k < bytes; ++k)
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(from_ + k * n), _mm_set1_epi8(static_cast<char>(k)));
-        for (index_t k = 0; k < n; ++k) {
-            auto* const own = reinterpret_cast<__m256i*>(from_ + k * bytes);
-            first_[k] = from_[k * bytes];
-            *own = _mm256_sub_epi8(*own, _mm256_set1_epi8(static_cast<char>(first_[k])));
-        }
-#endif
-    }
+    row_filler(index_t n, index_t step) noexcept : n_(n), step_(step) {}
 
     void operator()(char* y, char const* x, index_t rows) const noexcept {
-        index_t const first = look_up(y, x, rows);
-        if (n_ <= word) return fill<word>(y, x, first, rows);
+#if SOFTAX_CHOICE_BYTES >= 32
+        if (step_ == 1 && n_ > 1 && n_ <= 16 && rows >= 16) return look_up(y, x, rows);
+#endif
+        if (n_ <= word) return fill<word>(y, x, rows);
         // Stores that cross cache lines take twice as long.
-        n_ <= half ? fill<half>(y, x, first, rows) : fill<packet_bytes>(y, x, first, rows);
+        n_ <= half ? fill<half>(y, x, rows) : fill<packet_bytes>(y, x, rows);
     }
 
 private:
-    /// The rows from one on, in stores of so many bytes if they are no longer: what is written too much belongs to the next rows.
+    /// In stores of so many bytes if rows are no longer: what is written too much belongs to the next rows.
     template <index_t Bytes>
-    void fill(char* y, char const* x, index_t i, index_t rows) const noexcept {
+    void fill(char* y, char const* x, index_t rows) const noexcept {
         // Local, since writing bytes could change a member for all the compiler knows.
         index_t const n = n_, step = step_, all = rows * n;
+        index_t i = 0;
         for (; n <= Bytes && i * n + Bytes <= all; ++i) {
             auto const row = packet_of(x[i * step]);
             std::memcpy(y + i * n, &row.raw, Bytes);
@@ -92,41 +95,36 @@ private:
         for (; i < rows; ++i) fill_bytes(y + i * n, x[i * step], n);
     }
 
-    /// The first rows, looked up 32 bytes at a time in answers that are neighbours; how many they are.
-    index_t look_up([[maybe_unused]] char* y, [[maybe_unused]] char const* x,
-                    [[maybe_unused]] index_t rows) const noexcept {
-        index_t i = 0;
 #if SOFTAX_CHOICE_BYTES >= 32
-        index_t const n = n_;
-        for (bool const is_fit = looks_up_; is_fit && i + bytes + 16 <= rows; i += bytes) {
-            for (index_t k = 0; k < n; ++k, y += bytes) {
-                __m128i const some = _mm_loadu_si128(reinterpret_cast<__m128i const*>(x + i + first_[k]));
-                __m256i const at = _mm256_load_si256(reinterpret_cast<__m256i const*>(from_ + k * bytes));
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(y),
-                                    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(some), at));
-            }
-        }
-#endif
-        return i;
+    /// 32 bytes, looked up in 16.
+    EIGEN_ALWAYS_INLINE static void write(char* y, char const* x, char const* places) noexcept {
+        __m256i const some = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<__m128i const*>(x)));
+        __m256i const from = _mm256_loadu_si256(reinterpret_cast<__m256i const*>(places));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), _mm256_shuffle_epi8(some, from));
     }
 
-    index_t n_, step_;
-#if SOFTAX_CHOICE_BYTES >= 32
-    bool looks_up_;
-    index_t first_[16];
-    alignas(bytes) char from_[16 * bytes];
+    /// At least 16 rows, which may lie where the last are written.
+    void look_up(char* y, char const* x, index_t rows) const noexcept {
+        constexpr index_t written = 32, read = 16, some = 4;
+        index_t const n = n_, last = rows - read, end = rows * n - written, whole = written / n, rest = written % n;
+        char const* const places = places_in_rows[static_cast<std::size_t>(n - 1)].data();
+        index_t at = 0, row = 0, of = 0;
+        auto const step = [&](index_t bytes) {
+            at += bytes, row += bytes / n, of += bytes % n;
+            if (of >= n) of -= n, ++row;
+        };
+        while (at + some * written <= last * n) {
+            for (index_t k = 0; k < some; ++k) write(y + at + k * written, x + row + k * whole, places + of + k * rest);
+            step(some * written);
+        }
+        while (at < last * n) write(y + at, x + row, places + of), step(written);
+        for (; at < end; at += written) write(y + at, x + last, places + at - last * n);
+        write(y + end, x + last, places + read * n - written);
+    }
 #endif
-};
 
-#if SOFTAX_CHOICE_BYTES >= 32
-/// The places in runs of n bytes that are repeated, n - 1 first. A table that each repeater made would take a fifth of a call for (8,3).
-inline constexpr auto places_in_runs = [] {
-    std::array<std::array<char, packet_bytes + 16>, 16> all = {};
-    for (std::size_t n = 1; n <= all.size(); ++n)
-        for (std::size_t k = 0; k < all[0].size(); ++k) all[n - 1][k] = static_cast<char>(k % n);
-    return all;
-}();
-#endif
+    index_t n_, step_;
+};
 
 /// A run of n bytes so many times in y, one after another. Reads and writes no other bytes: of those just written none could be
 /// read soon.

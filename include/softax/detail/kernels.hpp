@@ -10,6 +10,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>

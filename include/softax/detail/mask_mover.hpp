@@ -104,7 +104,7 @@ private:
         bool const are_rows = axes_.size > 1 && at(last() - 1).y == n;
         if (!are_rows) return for_each(last(), [&](char* y, char const* x) { fill_bytes(y, *x, n); });
         walked_axis const& rows = at(last() - 1);
-        row_filler const filled(n, rows.where, rows.extent);
+        row_filler const filled(n, rows.where);
         for_each(last() - 1, [&](char* y, char const* x) { filled(y, x, rows.extent); });
     }
 
@@ -125,7 +125,7 @@ private:
         index_t const n = at(last()).extent, rows = run_ / n, end = run_ - rows;
         index_t const some = std::min(rows, few), most = rows - some;
         mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(last(), n));
-        row_filler const filled(n, 1, rows);
+        row_filler const filled(n, 1);
         for_each(dense_, [&](char* y, char const*) {
             char x[few];
             std::memcpy(x, y + end + most, static_cast<std::size_t>(some));
