@@ -22,7 +22,7 @@ public:
         if (k == axes.size || dense_ == axes.size) {
             move();
         } else if (dense_ < last() && are_rows_apart()) {
-            spread();
+            expand(last(), 1);
         } else if (k == last()) {
             fill();
         } else {
@@ -79,7 +79,7 @@ private:
         for (index_t i = k + 1; i < axes_.size; ++i) run *= at(i).extent;
         if (dense_ <= k && k + 1 == last() && at(last()).where == 1)
             return for_each(k, run_repeater(run, along.extent));
-        if (dense_ < k && run < few) return repeat_all(k, run);
+        if (dense_ < k && run < few) return expand(k, run);
         mask_mover(reinterpret_cast<bool*>(to_), reinterpret_cast<bool const*>(where_), without(k, 1));
         run_repeater const again(run, dense_ <= k ? along.extent - 1 : 1);
         for_each(k, [&](char* y, char const*) {
@@ -88,13 +88,24 @@ private:
         });
     }
 
-    /// Many short runs: they are moved first, to the end, where they are read before they are written over.
-    void repeat_all(index_t k, index_t run) const noexcept {
-        index_t const all = at(k).extent * run, runs = run_ / all, end = run_ - runs * run;
-        mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(k, at(k).extent));
-        run_repeater const repeated(run, at(k).extent);
+    /// Many short runs that are repeated: they are moved first, to the end, where they are read before they are written over.
+    void expand(index_t k, index_t run) const noexcept {
+        constexpr index_t ahead = 64;  // as far as is written before what comes next is read
+        index_t const times = at(k).extent, all = times * run, runs = run_ / all, end = run_ - runs * run;
+        index_t const some = std::min(runs, ahead / (all - run) + 1), most = runs - some;
+        mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(k, times));
+        auto const repeat_runs = [&](char* y, char const* x, index_t n) {
+            if (run == 1) return row_filler(times, 1)(y, x, n);
+            walked_axes axes;
+            for (walked_axis const& a : {walked_axis{n, 0, all, run}, {times, 0, run, 0}, {run, 0, 1, 1}})
+                axes.push_back(a);
+            mask_mover(reinterpret_cast<bool*>(y), reinterpret_cast<bool const*>(x), axes);
+        };
         for_each(dense_, [&](char* y, char const*) {
-            for (index_t i = 0; i < runs; ++i) repeated(y + i * all, y + end + i * run);
+            char x[2 * ahead];
+            std::memcpy(x, y + end + most * run, static_cast<std::size_t>(some * run));
+            if (most > 0) repeat_runs(y, y + end, most);
+            repeat_runs(y + most * all, x, some);
         });
     }
 
@@ -117,21 +128,6 @@ private:
             if (at(k).where == 1) return true;
         }
         return false;
-    }
-
-    /// Their bytes are transposed first, to the end, where they are read before they are written over.
-    void spread() const noexcept {
-        constexpr index_t few = 16;
-        index_t const n = at(last()).extent, rows = run_ / n, end = run_ - rows;
-        index_t const some = std::min(rows, few), most = rows - some;
-        mask_mover(reinterpret_cast<bool*>(to_ + end), reinterpret_cast<bool const*>(where_), without(last(), n));
-        row_filler const filled(n, 1);
-        for_each(dense_, [&](char* y, char const*) {
-            char x[few];
-            std::memcpy(x, y + end + most, static_cast<std::size_t>(some));
-            filled(y, y + end, most);
-            filled(y + most * n, x, some);
-        });
     }
 
     void move() const noexcept {
