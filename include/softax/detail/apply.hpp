@@ -17,7 +17,7 @@ public:
         constexpr index_t few = 16;
         bool const are_few = p.inner.extent == 1 ? p.count < short_group : p.inner.extent < few;
         bool const are_short = Form != form::logsumexp && are_few;
-        c.is_filled = c.is_masked && !are_short && masks_groups(p);
+        c.is_filled = c.is_masked && !are_short && masks_groups(p) && fills_groups(p);
         c.is_masked = c.is_masked && !c.is_filled;
         c.is_mask_moved = c.is_masked && block_mask::is_needed<In>(p);
         if (c.is_mask_moved) block_mask::take_neighbours(c, p);
@@ -62,6 +62,15 @@ public:
     }
 
 private:
+    /// Whether groups that are left out are better filled than masked: rows, or one result each, unless that takes longer to find out.
+    /// Elements side by side are masked in less time.
+    static bool fills_groups(partition const& p) noexcept {
+        constexpr index_t many = 1024;
+        if (p.inner.extent == 1 || p.inner.where == 0) return true;
+        bool const are_many = p.count * p.outer.count() * p.inner.extent >= many;
+        return Form == form::logsumexp && (are_many || block_mask::is_needed<In>(p));
+    }
+
     index_t columns() const noexcept { return plan_.outer_block * plan_.inner_block; }
 
     /// Of a block of which kernels have taken all groups those that the mask leaves out.
@@ -217,7 +226,7 @@ void run_groups(memories<In, Out> const& m, partition const& p, call const& c, s
     call own = work::call_of(p, c);
     // Groups of one are filled in less time than it takes, and so are long ones and those in pieces: (32,3,25) over {0,2} under (1,3,1) takes
     // 1.1 times the unmasked call then rather than 1.6, (3,256) under (3,1) 1.2 rather than 1.4 (AVX-512, AMD Zen 4).
-    bool const are_between = p.count > 1 && p.count < 128 && p.reduce.size == 1;
+    bool const are_between = p.count > 1 && p.count < 128 && p.reduce.size == 1 && p.inner.extent == 1;
     if (own.is_mask_moved || (own.is_filled && are_between)) {
         if (near_mask near(p); near.is_fit()) {
             own.is_masked = true, own.is_mask_moved = own.is_filled = false;

@@ -182,9 +182,9 @@ constexpr partition partition_of(index_list const& shape, index_list const& redu
     return p;
 }
 
-/// Whether a mask leaves out groups, and nothing of those that it leaves. Side by side, kernels are faster with it.
+/// Whether a mask leaves out groups, and nothing of those that it leaves.
 constexpr bool masks_groups(partition const& p) noexcept {
-    bool is_same = p.inner.extent == 1 || p.inner.where == 0;
+    bool is_same = true;
     for (index_t k = 0; k < p.reduce.size; ++k) is_same = is_same && p.reduce.at[k].where == 0;
     return is_same;
 }
