@@ -129,19 +129,24 @@ constexpr placed_layout slice(layout const& l, index_t axis, bounds const& b) {
     return result;
 }
 
-/// l seen under another shape: extents of 1 are stretched, new axes stand in front. Throws std::invalid_argument if it does
-/// not fit.
-constexpr layout broadcast(layout const& l, index_list const& shape) {
+/// The strides of l under another shape: extents of 1 are stretched, new axes stand in front. Throws std::invalid_argument if it
+/// does not fit.
+constexpr index_list broadcast_strides(layout const& l, index_list const& shape) {
     index_t const extra = shape.size() - l.shape.size();
     if (extra < 0) fail_broadcast(l.shape, shape);
-    size_of(shape);
-    layout result{shape, index_list::filled(shape.size(), 0)};
+    index_list strides = index_list::filled(shape.size(), 0);
     for (index_t axis = 0; axis < l.shape.size(); ++axis) {
         index_t const extent = l.shape[axis];
         if (extent != shape[axis + extra] && extent != 1) fail_broadcast(l.shape, shape);
-        result.strides[axis + extra] = extent == shape[axis + extra] ? l.strides[axis] : 0;
+        strides[axis + extra] = extent == shape[axis + extra] ? l.strides[axis] : 0;
     }
-    return result;
+    return strides;
+}
+
+/// l seen under another shape. Throws std::invalid_argument if it does not fit.
+constexpr layout broadcast(layout const& l, index_list const& shape) {
+    size_of(shape);
+    return {shape, broadcast_strides(l, shape)};
 }
 
 /// shape with its one -1, if any, replaced by what makes its size that of from. Throws std::invalid_argument if there is none.

@@ -48,12 +48,7 @@ struct checked_options {
 
     checked_options(options const& o, index_list const& shape) : said{o.scale, o.extra, o.where.has_value()} {
         if (!std::isfinite(o.scale)) fail_scale(o.scale);
-        if (!o.where) return;
-        if (o.where->shape() == shape) {
-            where.emplace(o.where->data(), o.where->strides());
-        } else {
-            where.emplace(o.where->data(), broadcast(o.where->layout(), shape).strides);
-        }
+        if (o.where) where.emplace(o.where->data(), o.where->layout(), shape);
     }
 };
 

@@ -141,7 +141,7 @@ void for_probabilities(view<In const> const& a, index_list const& reduced, gradi
             checked_options own = o;
             if (o.where) {
                 auto const mask = s.of(o.where->data(), o.where->strides());
-                own.where.emplace(mask.data(), mask.strides());
+                own.where.emplace(mask.data(), mask.layout(), mask.shape());
             }
             probabilities_into(p, part, s.reduced, own, helpers);
             work(s, p, own, helpers);

@@ -103,7 +103,9 @@ struct walked_axes {
 /// A mask over the elements of a shape. Not a view, whose copy takes as long as some elements.
 class broadcast_mask {
 public:
-    broadcast_mask(bool const* data, index_list const& strides) noexcept : data_(data), strides_(strides) {}
+    /// Of answers that lie as l says. Throws std::invalid_argument if they are of another shape.
+    broadcast_mask(bool const* data, layout const& l, index_list const& shape)
+        : data_(data), strides_(broadcast_strides(l, shape)) {}
 
     bool const* data() const noexcept { return data_; }
     index_list const& strides() const noexcept { return strides_; }
