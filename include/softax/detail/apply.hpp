@@ -62,8 +62,9 @@ public:
     }
 
 private:
-    /// Whether groups that are left out are better filled than masked: rows, or one result each, unless that takes longer to find out.
-    /// Elements side by side are masked in less time.
+    /// Whether groups that are left out are better filled than masked: rows are, and results of logsumexp, one for each group, unless
+    /// elements are few. (1000,300) over axis 0 under (1,300) takes 1.0 times the unmasked call then rather than 1.17, (100,12,10) over 1
+    /// under (100,1,10) 1.05 rather than 1.5 (AVX-512, AMD Zen 4). Elements side by side are masked in less time than they are filled.
     static bool fills_groups(partition const& p) noexcept {
         constexpr index_t many = 1024;
         if (p.inner.extent == 1 || p.inner.where == 0) return true;

@@ -61,8 +61,8 @@ constexpr auto places_of(Place place) noexcept {
         for (std::size_t k = 0; k < Size; ++k) all[n - 1][k] = static_cast<char>(place(k, n));
     return all;
 }
-inline constexpr auto places_in_runs = places_of<packet_bytes + 16>(std::modulus());
-inline constexpr auto places_in_rows = places_of<256>(std::divides());
+inline constexpr auto places_in_runs = places_of<packet_bytes + 16>([](auto k, auto n) { return k % n; });
+inline constexpr auto places_in_rows = places_of<256>([](auto k, auto n) { return k / n; });
 #endif
 
 /// Rows of n bytes that follow one another in y, each filled with a byte, these step apart in x.

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
