@@ -669,6 +669,22 @@ TEST_CASE("groups in pieces of overlapping windows, and of long runs", "[masks]"
     }
 }
 
+// Where groups are transposed on their way, and answers are neighbours neither along them nor along their elements.
+TEMPLATE_TEST_CASE("groups in pieces whose answers are apart", "[masks]", float, double, softax::half) {
+    std::mt19937 random(31);
+    for (index_list const& shape : {index_list{5, 70, 3, 30}, index_list{2, 130, 4, 13}, index_list{3, 9, 2, 100}}) {
+        auto const a = elements_of<TestType>(shape, random);
+        for (index_list const& kept : {index_list{1, 0, 1, 0}, index_list{0, 0, 1, 0}, index_list{0, 1, 1, 0},
+                                       index_list{1, 0, 0, 0}, index_list{1, 1, 1, 0}}) {
+            index_list stored = shape;
+            for (index_t k = 0; k < 4; ++k) stored[k] = kept[k] == 0 ? 1 : shape[k];
+            array<bool> mask(stored, true);
+            for (bool& b : mask) b = random() % 3 != 0;
+            require_same_as_copy<TestType>(a, mask, {0, 2});
+        }
+    }
+}
+
 // Axes that are one but for the mask are worked on as one; what it says of them is gathered from boxes of it.
 TEMPLATE_TEST_CASE("a mask that is broadcast along any axes, in any order", "[masks]", float, double, softax::half,
                    std::int8_t, std::int32_t) {

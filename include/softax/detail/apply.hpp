@@ -162,7 +162,7 @@ private:
             for (index_t k = 0; k < out.size; ++k) results.kept.at[k].y = out.at[k].x;
             left_out<Form, T>(extra_).mend(s, m.where, results);
         }
-        move(m.y, s, out, next);
+        move(m.y, s, m.where != nullptr ? out.bare() : out, next);
     }
 
     /// Elements that are not masked. Apart: a mover is in line where it is called once.
