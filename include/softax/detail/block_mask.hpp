@@ -7,8 +7,6 @@
 SOFTAX_KERNELS_BEGIN
 
 class block_mask {
-    static constexpr index_t long_run = 16;
-
 public:
     /// Of groups side by side at most so many are moved at once, if these are more than a cache line of elements.
     static constexpr index_t most_bytes = index_t{1} << 26;
@@ -22,7 +20,7 @@ public:
         bool const is_row = p.inner.extent == 1;
         bool const fits_room = is_row || p.count * std::min(p.inner.extent, line) <= most_bytes;
         if (is_split<compute_type<In>>(p)) return fits_room;
-        if (are_pieces_of_runs(p)) return fits_room && breaks_runs(p);
+        if (masked_runs::are_pieces(p)) return fits_room && masked_runs::are_broken(p);
         if (p.reduce.size > 1) return fits_room && !lies_alike(p.reduce.at[p.reduce.size - 1]);
         if (p.reduce.size == 0) return p.inner.x == 1 && p.inner.where != 1;
         walked_axis const& along = p.reduce.at[0];
@@ -42,39 +40,7 @@ public:
 
     /// Whether what is in runs along an axis is so in the mask too, or one answer for long ones.
     static bool lies_alike(walked_axis const& a) noexcept {
-        return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= long_run);
-    }
-
-    /// Whether groups are in several pieces, which are moved before a kernel takes them, and lie side by side, or are few short pieces that
-    /// follow one another: runs are pieces of many.
-    static bool are_pieces_of_runs(partition const& p) noexcept {
-        if (p.reduce.size <= 1) return false;
-        constexpr index_t few = 32;
-        bool const are_few = p.count <= few * p.reduce.at[p.reduce.size - 1].extent;
-        return (p.inner.extent > 1 && p.inner.x == 1) || (are_few && are_short_pieces(p));
-    }
-    static bool are_short_pieces(partition const& p) noexcept {
-        constexpr index_t short_piece = 6, longest = 512;  // of more elements few groups are moved together
-        if (p.reduce.size <= 1 || p.inner.extent > 1 || p.outer.size == 0 || p.count > longest) return false;
-        walked_axis const& piece = p.reduce.at[p.reduce.size - 1];
-        return piece.x == 1 && piece.extent < short_piece && p.outer.at[p.outer.size - 1].x == piece.extent;
-    }
-
-    /// Whether what is in runs in the input is in short ones in the mask: (3,30,10,4) over {0,2} takes 2.8 times the unmasked call under
-    /// (3,1,1,4) as it lies, 1.2 moved (AVX-512). One answer for a long run is as good as many.
-    static bool breaks_runs(partition const& p) noexcept {
-        constexpr index_t enough = 32;
-        walked_axes axes = p.kept();
-        for (index_t k = 0; k < p.reduce.size; ++k) axes.at[axes.size++] = p.reduce.at[k];
-        for (index_t run = 1; run < enough;) {
-            index_t k = 0;
-            while (k < axes.size && axes.at[k].x != run) ++k;
-            if (k == axes.size) return false;
-            walked_axis const a = axes.take(k);
-            if (a.where != run) return run > 1 || a.where != 0 || a.extent < long_run;
-            run *= a.extent;
-        }
-        return false;
+        return a.x != 1 || a.where == 1 || (a.where == 0 && a.extent >= masked_runs::long_run);
     }
 
     /// Whether axes are apart for the mask alone, and blocks would be small. Heads that share a mask of queries x keys are apart, but
@@ -166,7 +132,7 @@ private:
             }
             for (index_t k = 0; k < part.inner.size; ++k)
                 take(part.inner.at[k], part.inner.at[k].x * lying_.inner.where);
-            if (are_pieces_of_runs(lying_)) axes = axes.from_outermost(&walked_axis::y);
+            if (masked_runs::are_pieces(lying_)) axes = axes.from_outermost(&walked_axis::y);
             mask_mover(place_of(part.i, part.j), where + part.where, axes);
         });
     }
@@ -200,7 +166,7 @@ private:
     /// block apart. Pieces of runs lie as these do, which then are as long.
     void lie(index_t row, index_t rows) noexcept {
         walked_axis none = {1, 0, 0, 0}, &outer = lying_.outer.size > 0 ? lying_.outer.at[lying_.outer.size - 1] : none;
-        if (are_pieces_of_runs(lying_)) {
+        if (masked_runs::are_pieces(lying_)) {
             lie_as_elements({&lying_.inner, row}, {&outer, rows});
         } else {
             lying_.inner.where = 1, outer.where = pitch_of(lying_, row);

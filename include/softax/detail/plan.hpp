@@ -83,7 +83,7 @@ struct plan {
         // Rows of a half type are converted on their way to a scratch, one by one if they are too long for three to wait.
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         chosen.masks_first = chosen.where == place::scratch && c.is_masked && !is_wide_integer<In> &&
-                             p.count * chosen.outer_block >= 256 && block_mask::are_short_pieces(p);
+                             p.count * chosen.outer_block >= 256 && masked_runs::are_short_pieces(p);
         // In whole cache lines.
         if (c.is_mask_moved)
             chosen.answers = (block_mask::room(p, c, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
