@@ -53,6 +53,7 @@
 //   detail/short_row    for very few of them
 //   detail/bits         elements of any type as bits
 //   detail/byte_tiles   what masks say, transposed as bits
+//   detail/packed_answers the same of many rows
 //   detail/byte_squares the same as bytes
 //   detail/interleave   bytes of few rows in turn
 //   detail/byte_pattern short axes of bytes at once

@@ -6,7 +6,8 @@ SOFTAX_KERNELS_BEGIN
 /// Squares of 16 bytes side by side, as many as a packet has lanes.
 template <index_t Lanes>
 class byte_squares {
-    typedef unsigned char bytes __attribute__((vector_size(16 * Lanes)));
+    using vectors = byte_lanes<int(16 * Lanes)>;
+    typedef typename vectors::bytes bytes;
 
 public:
     static constexpr index_t rows = 16, columns = 16 * Lanes;
@@ -31,8 +32,8 @@ private:
     EIGEN_ALWAYS_INLINE static void interleave(bytes const* from, bytes* to) noexcept {
         SOFTAX_UNROLLED
         for (index_t i = 0; i < rows / 2; ++i) {
-            to[2 * i] = interleaved<0>(from[i], from[i + rows / 2]);
-            to[2 * i + 1] = interleaved<8>(from[i], from[i + rows / 2]);
+            to[2 * i] = vectors::template interleaved<0>(from[i], from[i + rows / 2]);
+            to[2 * i + 1] = vectors::template interleaved<8>(from[i], from[i + rows / 2]);
         }
     }
 
@@ -46,16 +47,6 @@ private:
     EIGEN_ALWAYS_INLINE static void store(bytes b, char* y, std::integer_sequence<int, I...>) noexcept {
         auto const lane = __builtin_shufflevector(b, b, (16 * L + I)...);
         std::memcpy(y, &lane, sizeof lane);
-    }
-
-    /// Eight bytes of each lane of a between those of b.
-    template <int First>
-    EIGEN_ALWAYS_INLINE static bytes interleaved(bytes a, bytes b) noexcept {
-        return interleaved<First>(a, b, std::make_integer_sequence<int, 16 * Lanes>());
-    }
-    template <int First, int... I>
-    EIGEN_ALWAYS_INLINE static bytes interleaved(bytes a, bytes b, std::integer_sequence<int, I...>) noexcept {
-        return __builtin_shufflevector(a, b, (I / 16 * 16 + First + I % 16 / 2 + I % 2 * int(16 * Lanes))...);
     }
 };
 

@@ -34,6 +34,7 @@
 #include "short_row.hpp"
 #include "bits.hpp"
 #include "byte_tiles.hpp"
+#include "packed_answers.hpp"
 #include "byte_squares.hpp"
 #include "interleave.hpp"
 #include "byte_pattern.hpp"
