@@ -588,6 +588,34 @@ TEST_CASE("a mask of which few rows are columns", "[masks]") {
     }
 }
 
+// Of many rows what a line of the mask says is kept as bits; the rows of some end within 16, the columns within 64, or 8. Rows that are
+// several axes of the elements, and whose columns are in runs for some of these, begin anew.
+TEST_CASE("a large mask whose columns are in runs", "[masks]") {
+    struct lie {
+        index_list shape, mask;
+    };
+    std::vector<lie> all = {{{1031, 1021}, {1021, 1031}},
+                            {{130, 8200}, {8200, 130}},
+                            {{16500, 65}, {65, 16500}},
+                            {{2, 1300, 900}, {1, 900, 1300}},
+                            {{3, 601, 1800}, {3, 1800, 601}}};
+    if (is_slow_build) all.resize(1);
+    std::mt19937 random(29);
+    for (auto const& [shape, stored] : all) {
+        array<bool> mask(stored, true);
+        for (bool& b : mask) b = random() % 3 != 0;
+        index_t const last = shape.size() - 1;
+        index_list order = {0, 1, 2};
+        if (last == 1) order.erase(2);
+        std::swap(order[last - 1], order[last]);
+        auto const turned = view<bool const>(mask).permute(order);
+        auto const a = elements_of<float>(shape, random);
+        for (index_t const axis : {last, last - 1}) {
+            if (axis == last || !is_slow_build) require_same_as_copy<float>(a, turned, {axis});
+        }
+    }
+}
+
 // Neighbours in the mask along a part of the inner axis, or outside of an axis that is one with it, of which more are moved than a block
 // has.
 TEST_CASE("a mask whose neighbours lie along several axes", "[masks]") {

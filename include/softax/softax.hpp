@@ -69,6 +69,7 @@
 //   detail/integers     wide ones, less their maximum before they are rounded
 //   detail/fitness      whether a kernel takes what lies there
 //   detail/group_blocks groups, some at a time
+//   detail/packed_mask  many rows of a transposed mask
 //   detail/block_mask   masks that lie otherwise than elements
 //   detail/near_mask    masks of few elements
 //   detail/panel_room   what of a panel waits in a scratch

@@ -61,7 +61,7 @@ public:
     /// How many bytes the answers for blocks of so many groups along both axes take.
     static index_t room(partition const& p, call const& c, index_t outer, index_t inner) noexcept {
         index_t const row = row_of(p, c, inner);
-        return rows_of(p, c, outer, row) * pitch_of(p, row);
+        return bytes_of(p, c, outer, row) + packed_mask::room(c.mask_packed, p.count);
     }
 
     /// Says how many groups at least are moved at once, along the inner axis and along the last outer one: of those that are neighbours in
@@ -81,7 +81,11 @@ public:
         }
         for (groups = 1; k >= 0; --k) {
             walked_axis const& a = p.outer.at[k];
-            if (a.where == 1) return void(c.mask_groups = groups * std::min(some, a.extent));
+            if (a.where == 1) {
+                bool const are_rows = p.inner.extent == 1 && groups == 1 && p.reduce.size == 1;
+                if (are_rows && p.reduce.at[0].where != 0) c.mask_packed = packed_mask::rows_of(a.extent, p.count);
+                return void(c.mask_groups = groups * std::min(some, a.extent));
+            }
             if (k > 0 && !p.outer.at[k - 1].merges_without_mask(a)) return;
             groups *= a.extent;
         }
@@ -93,6 +97,8 @@ public:
         rows_ = rows_of(lying_, c, outer, row_);
         lie(row_, rows_);
         answers_ = answers;
+        if (c.mask_packed > 0)
+            packed_ = {answers + bytes_of(lying_, c, outer, row_), c.mask_packed, axes_.reduce().at[0]};
         last_rest_ = last.rest, last_end_ = last.outer_place + last.outer;
     }
 
@@ -114,10 +120,17 @@ private:
     void move(bool const* where, group_block const& first) noexcept {
         index_t const last = lying_.outer.size == 0 ? 1 : lying_.outer.at[lying_.outer.size - 1].extent;
         outer_ = first.outer_place, inner_ = first.inner_place, rest_ = first.rest;
-        outer_end_ = std::min(outer_ + rows_, rest_ == last_rest_ ? last_end_ : last);
+        index_t const end = rest_ == last_rest_ ? last_end_ : last;
+        outer_end_ = std::min(outer_ + rows_, end);
         group_block all = first;
         all.outer = outer_end_ - outer_, all.inner = std::min(row_, lying_.inner.extent - inner_);
         axes_.for_each_box(all, [&](masked_axes::box const& part) {
+            bool* const to = place_of(part.i, part.j);
+            bool const* const from = where + part.where;
+            if (part.outer.size == 1 && part.outer.at[0].where == 1) {
+                index_t const left = std::min(part.left, end - outer_ - part.i);
+                if (packed_.move(to, pitch_, from, part.outer.at[0].extent, left)) return;
+            }
             walked_axes axes;
             auto const take = [&axes](walked_axis const& a, index_t step) {
                 axes.push_back({a.extent, 0, step, a.where});
@@ -133,7 +146,7 @@ private:
             for (index_t k = 0; k < part.inner.size; ++k)
                 take(part.inner.at[k], part.inner.at[k].x * lying_.inner.where);
             if (masked_runs::are_pieces(lying_)) axes = axes.from_outermost(&walked_axis::y);
-            mask_mover(place_of(part.i, part.j), where + part.where, axes);
+            mask_mover(to, from, axes);
         });
     }
 
@@ -152,6 +165,11 @@ private:
         index_t const pitch = pitch_of(p, row), small = outer > 1 ? 1 : row_bytes / pitch;
         index_t const some = std::max(small, std::min(c.mask_groups, together_bytes / pitch));
         return std::clamp((some + outer - 1) / outer * outer, outer, p.outer.at[p.outer.size - 1].extent);
+    }
+
+    /// So many, in whole cache lines.
+    static index_t bytes_of(partition const& p, call const& c, index_t outer, index_t row) noexcept {
+        return (rows_of(p, c, outer, row) * pitch_of(p, row) + 63) / 64 * 64;
     }
 
     /// How far groups are from one another, along the last outer axis. Long rows begin cache lines, an odd number of them apart, so that
@@ -202,6 +220,7 @@ private:
     index_t outer_ = 0, outer_end_ = 0, inner_ = 0, rest_ = 0;  // groups of which it has been moved
     index_t last_rest_ = 0, last_end_ = 0;                      // where it need not be moved any more
     bool* answers_ = nullptr;
+    packed_mask packed_;
 };
 
 SOFTAX_KERNELS_END

@@ -50,6 +50,7 @@
 #include "integers.hpp"
 #include "fitness.hpp"
 #include "group_blocks.hpp"
+#include "packed_mask.hpp"
 #include "block_mask.hpp"
 #include "near_mask.hpp"
 #include "panel_room.hpp"

@@ -45,6 +45,7 @@ struct call {
     bool is_masked = false, is_mask_moved = false, is_filled = false, is_in_place = false, is_aligned = false;
     bool is_alike = false;                      // the output begins where the input does in its page, or a line after
     index_t mask_groups = 1, mask_columns = 1;  // of which a mask is moved together at least
+    index_t mask_packed = 0;                    // of which it is packed
     void const* results = nullptr;              // of logsumexp, where they lie in one run;
     void* states = nullptr;                     // and to where the normalizer_state of each goes as well, if it does
 };

@@ -19,7 +19,7 @@ inline void step_along(walked_axis& offset, walked_axis const* begin, walked_axi
 }
 
 /// visit(done, offset, axes) for steps [first, first + n) along axes [begin, end) as if they were one: boxes, in order; done steps
-/// come before, and x of the axes counts steps.
+/// come before, x of the axes counts steps, and the extent of the offset how many there are on along the first of them.
 template <class Visit>
 void for_each_box_along(walked_axis const* begin, walked_axis const* end, index_t first, index_t n,
                         Visit const& visit) {
@@ -29,12 +29,12 @@ void for_each_box_along(walked_axis const* begin, walked_axis const* end, index_
         index_t whole = 1, left = first + n - i;
         for (; a > begin && i % (whole * a->extent) == 0 && left >= whole * a->extent; --a) whole *= a->extent;
         index_t const at = a == begin ? i / whole : i / whole % a->extent;
-        index_t const some = std::min(a->extent - at, left / whole);
+        index_t const on = a->extent - at, some = std::min(on, left / whole);
         walked_axes axes;
         axes.push_back({some, whole, a->y, a->where});
         for (index_t inside = whole; ++a < end;)
             inside /= a->extent, axes.push_back({a->extent, inside, a->y, a->where});
-        walked_axis offset = {0, 0, 0, 0};
+        walked_axis offset = {on, 0, 0, 0};
         step_along(offset, begin, end, i);
         visit(i - first, offset, axes);
         i += some * whole;
@@ -63,9 +63,10 @@ public:
     walked_axes const& reduce() const noexcept { return reduce_; }
 
     /// Groups of a block that are whole axes of the mask, or steps along one: how many come before along the outer axis and along the
-    /// inner one, how far the first lies from that of the partition, and the axes, x of which counts groups.
+    /// inner one, how far the first lies from that of the partition, how many there are on along the first outer axis, and the axes, x of which counts
+    /// groups.
     struct box {
-        index_t i, j, y, where;
+        index_t i, j, y, where, left;
         walked_axes const &outer, &inner;
     };
 
@@ -75,7 +76,8 @@ public:
         walked_axis const rest = offset_of(at.rest);
         auto const outer_piece = [&](index_t i, walked_axis const& own, walked_axes const& outer) {
             auto const inner_piece = [&](index_t j, walked_axis const& inside, walked_axes const& inner) {
-                visit(box{i, j, rest.y + own.y + inside.y, rest.where + own.where + inside.where, outer, inner});
+                visit(box{i, j, rest.y + own.y + inside.y, rest.where + own.where + inside.where, own.extent, outer,
+                          inner});
             };
             for_each_inner_piece(at.inner_place, at.inner, inner_piece);
         };
