@@ -633,6 +633,13 @@ TEST_CASE("a mask whose neighbours lie along several axes", "[masks]") {
         for (index_list const& over : {index_list{}, index_list{0}, index_list{1}, index_list{3}, index_list{1, 3}})
             all.push_back({{24, 63, n, 2}, {1, 0, 3, 2}, over});
     }
+    // Rows of up to 64 bytes, close in the mask, the last of which have nothing behind them.
+    for (index_t n = 2; n <= 32; n += n < 9 ? 1 : 7) {
+        for (index_t const rows : {8, 21}) {
+            for (index_t const m : {64 / n, (64 / n + 1) / 2}) all.push_back({{rows, n, m}, {0, 2, 1}, {2}});
+            all.push_back({{3, rows, 2, n, 2}, {1, 0, 4, 3, 2}, {1, 4}});
+        }
+    }
     std::mt19937 random(19);
     for (auto const& [shape, order, axes] : all) {
         index_list stored = shape, back = order;
