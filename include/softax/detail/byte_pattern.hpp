@@ -148,7 +148,7 @@ private:
     /// Bytes of several packets, each of which gives what it has.
     template <index_t Packets>
     class far_places {
-        static constexpr index_t wide = packet_bytes, stores = most / wide;
+        static constexpr index_t wide = SOFTAX_CHOICE_BYTES, stores = most / wide;
 
     public:
         static constexpr index_t read = Packets * bytes, written = most;

@@ -8,9 +8,9 @@
 #define SOFTAX_CHOICE_BYTES 0
 #elif defined(__AVX512BW__) && defined(__AVX512VL__)
 #define SOFTAX_CHOICE_BYTES 64
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(__AVX512F__)
 #define SOFTAX_CHOICE_BYTES 32
-#elif defined(__SSE2__) && defined(__x86_64__)
+#elif defined(__SSE2__) && defined(__x86_64__) && !defined(__AVX512F__)
 #define SOFTAX_CHOICE_BYTES 16
 #else
 #define SOFTAX_CHOICE_BYTES 0

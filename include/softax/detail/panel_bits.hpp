@@ -7,7 +7,7 @@
 SOFTAX_KERNELS_BEGIN
 
 template <class T>
-inline constexpr bool keeps_bits = sizeof(packet<T>) == 64;
+inline constexpr bool keeps_bits = SOFTAX_CHOICE_BYTES == 64 && sizeof(packet<T>) == 64;
 
 /// Words of bits, so many for each row.
 template <class T>
