@@ -16,8 +16,10 @@ public:
                                                                                                                 : 0;
     }
 
-    /// How many bytes these take.
-    static index_t room(index_t rows, index_t columns) noexcept { return pitch_of(rows) * width_of(columns); }
+    /// How many bytes these take, in whole cache lines.
+    static index_t room(index_t rows, index_t columns) noexcept {
+        return rows == 0 ? 0 : pitch_of(rows) * width_of(columns);
+    }
 
     packed_mask() = default;
     packed_mask(bool* room, index_t rows, walked_axis const& columns) noexcept
