@@ -58,7 +58,7 @@ public:
     /// From then on the mask lies in the bare partition as it does once it is moved, but for the offsets of blocks.
     explicit block_mask(masked_axes& axes) noexcept : axes_(axes), lying_(axes.bare()) { lie(lying_.inner.extent, 1); }
 
-    /// How many bytes the answers for blocks of so many groups along both axes take.
+    /// How many bytes the answers for blocks of so many groups along both axes take, in whole cache lines.
     static index_t room(partition const& p, call const& c, index_t outer, index_t inner) noexcept {
         index_t const row = row_of(p, c, inner);
         return bytes_of(p, c, outer, row) + packed_mask::room(c.mask_packed, p.count);

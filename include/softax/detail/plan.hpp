@@ -84,9 +84,8 @@ struct plan {
         if (is_row && is_half_type<In>) chosen.waiting = (chosen.outer_block > 1 ? rows_waiting : 1) * p.count;
         chosen.masks_first = chosen.where == place::scratch && c.is_masked && !is_wide_integer<In> &&
                              p.count * chosen.outer_block >= 256 && masked_runs::are_short_pieces(p);
-        // In whole cache lines.
         if (c.is_mask_moved)
-            chosen.answers = (block_mask::room(p, c, chosen.outer_block, chosen.inner_block) + 63) / 64 * line;
+            chosen.answers = block_mask::room(p, c, chosen.outer_block, chosen.inner_block) / 64 * line;
         return chosen;
     }
 
