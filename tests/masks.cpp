@@ -588,8 +588,8 @@ TEST_CASE("a mask of which few rows are columns", "[masks]") {
     }
 }
 
-// Of many rows what a line of the mask says is kept as bits; the rows of some end within 16, the columns within 64, or 8. Rows that are
-// several axes of the elements, and whose columns are in runs for some of these, begin anew.
+// Of many rows what a line of the mask says is kept as bits. Some have rows that end within 16, columns that end within 64, or 8; batches
+// that share a mask begin it anew.
 TEST_CASE("a large mask whose columns are in runs", "[masks]") {
     struct lie {
         index_list shape, mask;

@@ -91,7 +91,7 @@ private:
         move_rows(y, x, near_places<4>(from));
     }
 
-    /// The last rows to which what is read and written too much does not belong; see move.
+    /// The last rows to which what is read and written too much does not belong; see move_rows.
     index_t spare_rows(index_t written, index_t read, index_t step) const noexcept {
         return std::max((written + n_ - 1) / n_, (read - span_ + step - 1) / step + 1);
     }

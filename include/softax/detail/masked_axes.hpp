@@ -63,8 +63,8 @@ public:
     walked_axes const& reduce() const noexcept { return reduce_; }
 
     /// Groups of a block that are whole axes of the mask, or steps along one: how many come before along the outer axis and along the
-    /// inner one, how far the first lies from that of the partition, how many there are on along the first outer axis, and the axes, x of which counts
-    /// groups.
+    /// inner one, how far the first lies from that of the partition, how many there are on along the first outer axis, and the axes, x of
+    /// which counts groups.
     struct box {
         index_t i, j, y, where, left;
         walked_axes const &outer, &inner;
